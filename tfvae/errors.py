@@ -1,0 +1,44 @@
+"""Errors that a user can repair, and the nearest name for a mistyped one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["MissingFileError", "UnknownNameError", "UserError", "unknown_name"]
+
+
+class UserError(ValueError):
+    """A mistake in what the caller gave: the message says what was seen and what to do.
+
+    The command line prints the message alone; from Python it is an ordinary `ValueError`.
+    """
+
+
+class MissingFileError(UserError, FileNotFoundError):
+    """A file or folder that the caller named is not there."""
+
+
+class UnknownNameError(UserError, LookupError):
+    """A name that is in no registry."""
+
+
+def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
+    """Makes the error for an unknown name, with the nearest known ones.
+
+    Args:
+        kind: What the name stands for, such as `"dataset"`.
+        name: The name that was given.
+        known: The names that exist.
+
+    Returns:
+        The error, to be raised by the caller.
+
+    Example:
+        >>> str(unknown_name("dataset", "mnits", ["digits", "mnist"]))
+        "unknown dataset 'mnits': did you mean 'mnist'? Known: digits, mnist"
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
+    hint = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return UnknownNameError(f"unknown {kind} {str(name)!r}:{hint} Known: {', '.join(known)}")
