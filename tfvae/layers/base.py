@@ -1,0 +1,283 @@
+"""`DistributionLayer`: a Keras layer from a tensor of parameters to a distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError, unknown_name
+from tfvae.layers.coercible import TensorDistribution, ValueOf
+
+tfd = tfp.distributions
+
+__all__ = ["DistributionLayer", "event_shape_of", "positive"]
+
+CONVERSIONS = {
+    "sample": lambda distribution: distribution.sample(),
+    "mean": lambda distribution: distribution.mean(),
+    "mode": lambda distribution: distribution.mode(),
+    "stddev": lambda distribution: distribution.stddev(),
+    "variance": lambda distribution: distribution.variance(),
+}
+
+
+def event_shape_of(value: int | Sequence[int]) -> tuple[int, ...]:
+    """Makes a tuple of an event shape given as an integer or a sequence.
+
+    Args:
+        value: `50`, `(28, 28, 1)`, or `()` for a scalar event.
+
+    Returns:
+        The event shape as a tuple of positive integers.
+
+    Raises:
+        UserError: If an entry is not a positive integer.
+    """
+    shape = (value,) if isinstance(value, (int, np.integer)) else tuple(value)
+    if not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
+        raise UserError(f"event_shape takes positive integers, got {value!r}")
+    return tuple(int(n) for n in shape)
+
+
+def positive(raw: tf.Tensor, minimum: float) -> tf.Tensor:
+    """Maps real numbers to numbers above `minimum`: `softplus(raw) + minimum`."""
+    return tf.math.softplus(raw) + minimum
+
+
+class _ParamsSize:
+    """`layer.params_size` is an integer; `Layer.params_size(*args)` is that of `Layer(*args)`."""
+
+    def __get__(self, layer, owner):
+        if layer is not None:
+            return layer.count_params_size()
+
+        def params_size(*args, name=None, **kwargs) -> int:
+            del name  # tfp.layers has it; given a name here, Keras does not count the instance.
+            return owner(*args, name="params_size", **kwargs).count_params_size()
+
+        return params_size
+
+
+def conversion(convert: str | Callable) -> str | Callable:
+    """Checks `convert_to_tensor_fn`; `tfd.Distribution.sample` and its like become names.
+
+    Args:
+        convert: A name, a method of `tfd.Distribution`, or a callable of the distribution.
+
+    Returns:
+        A known name or a callable.
+
+    Raises:
+        UserError: If it is neither.
+    """
+    for name in CONVERSIONS:
+        if convert is getattr(tfd.Distribution, name):
+            return name
+    if isinstance(convert, str) and convert not in CONVERSIONS:
+        raise unknown_name("convert_to_tensor_fn", convert, CONVERSIONS)
+    if not (isinstance(convert, str) or callable(convert)):
+        raise UserError(f"convert_to_tensor_fn takes a name or a callable, got {convert!r}")
+    return convert
+
+
+class DistributionLayer(keras.layers.Layer):
+    """Base of the probability layers: maps parameters to a `tfd.Distribution`.
+
+    A concrete layer says how many parameters an element of the event takes and makes the
+    distribution of them in `make_distribution`. Its weights, if any, are made with `add_weight`
+    in `build`. Parameters, weights and densities are float32 under any policy but float64.
+
+    The input holds the parameters of one event either flat, `[*batch, params_size]`, or in place,
+    `[*batch, *event_shape[:-1], params_size / prod(event_shape[:-1])]`, as a convolution leaves
+    them. The output is a distribution of batch shape `[*batch]` that also counts as the tensor
+    that `convert_to_tensor_fn` makes of it, so the layer can stand in Sequential and functional
+    models.
+
+    On the class, `params_size` is a function of the arguments that size the layer, as in
+    `tfp.layers`: `IndependentNormal.params_size(3) == IndependentNormal(3).params_size == 6`.
+
+    Args:
+        event_shape: Shape of one event: an integer or a tuple.
+        convert_to_tensor_fn: What the output is where a tensor is needed: `"sample"`, `"mean"`,
+            `"mode"`, `"stddev"`, `"variance"`, or a callable of the distribution (registered
+            with `keras.saving.register_keras_serializable` where the layer is to be saved).
+        validate_args: Whether tfp checks parameters and values at run time.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    params_per_element = 1
+    params_size = _ParamsSize()
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int] = (),
+        convert_to_tensor_fn: str | Callable = "sample",
+        validate_args: bool = False,
+        **kwargs,
+    ):
+        # Probability under a mixed policy is wrong by nats: float32, whatever the policy.
+        wide = keras.dtype_policies.get(kwargs.pop("dtype", None)).variable_dtype == "float64"
+        super().__init__(dtype="float64" if wide else "float32", **kwargs)
+        self.event_shape = event_shape_of(event_shape)
+        self.convert_to_tensor_fn = conversion(convert_to_tensor_fn)
+        self.validate_args = validate_args
+        self._flat = None
+        # A regularizer is no layer: its trainable prior has to be found here to be trained.
+        prior = getattr(self.activity_regularizer, "distribution_b", None)
+        self._regularizer_prior = prior if isinstance(prior, keras.layers.Layer) else None
+
+    def count_params_size(self) -> int:
+        """Number of parameters that one event takes; `params_size` gives it."""
+        return int(np.prod(self.event_shape, dtype=int)) * self.params_per_element
+
+    @classmethod
+    def new(cls, params: tf.Tensor, *args, **kwargs) -> tfd.Distribution:
+        """Makes the distribution of `params`, flat, without a layer.
+
+        Args:
+            params: Parameters `[*batch, params_size]`.
+            *args: Arguments that size the layer, such as the event shape.
+            **kwargs: Further arguments of the layer.
+
+        Returns:
+            The `tfd.Distribution`.
+        """
+        params = tf.convert_to_tensor(params)
+        kwargs["name"] = kwargs.get("name") or "new"
+        return cls(*args, **kwargs).make_distribution(params)
+
+    def build(self, input_shape):
+        """Notes whether the parameters come flat, where the shape alone cannot tell."""
+        self._flat = len(input_shape) <= 2
+
+    def per_element(self, params: tf.Tensor, rank: int | None = None) -> tf.Tensor:
+        """Reshapes parameters to `[*batch, *event_shape[:rank], parameters of each]`.
+
+        Flat parameters and parameters in place have the same order in memory: those of one
+        element stand together.
+
+        Args:
+            params: Flat or in place, as the class says.
+            rank: How many dimensions of the event to lay out; all by default.
+
+        Returns:
+            The parameters in the shape of the event.
+
+        Raises:
+            UserError: If the shape of `params` fits neither form.
+        """
+        event = self.event_shape[:rank]
+        batch, _ = self._batch_rank(params)
+        size = self.params_size // int(np.prod(event, dtype=int))
+        return self._reshape(params, batch, (*event, size))
+
+    def split(self, params: tf.Tensor) -> list[tf.Tensor]:
+        """Splits parameters into `params_per_element` tensors of shape `[*batch, *event_shape]`.
+
+        Flat parameters hold all of the first kind, then all of the second (as in `tfp.layers`);
+        in place each position holds first its first kind, for each channel, then its second.
+
+        Args:
+            params: Flat or in place, as the class says.
+
+        Returns:
+            `params_per_element` tensors.
+
+        Raises:
+            UserError: If the shape of `params` fits neither form.
+        """
+        parts = self.params_per_element
+        batch, flat = self._batch_rank(params)
+        pieces = tf.split(params, parts, axis=-1) if parts > 1 else [params]
+        return [self._reshape(p, batch, self.event_shape) if flat else p for p in pieces]
+
+    def _batch_rank(self, params: tf.Tensor) -> tuple[int, bool]:
+        """Rank of the batch, and whether the parameters are flat."""
+        shape, event, size = params.shape, self.event_shape, self.params_size
+        rank = len(event)
+        lead = event[:-1]
+        flat = shape[-1] == size
+        placed = (
+            rank > 1
+            and shape.rank > rank
+            and shape[-rank:].is_compatible_with((*lead, size // int(np.prod(lead, dtype=int))))
+        )
+        if flat and placed:  # A leading event of ones: only the first input can tell.
+            flat = bool(self._flat)
+        if not (flat or placed):
+            raise UserError(
+                f"{self.name} takes {size} parameters for an event of shape {event}, got an input "
+                f"of shape {tuple(shape)}: put a projection to {size} units before it"
+            )
+        return shape.rank - (1 if flat else rank), flat
+
+    def _reshape(self, params: tf.Tensor, batch: int, event: tuple[int, ...]) -> tf.Tensor:
+        static = params.shape[:batch].concatenate(event)
+        if params.shape.is_fully_defined():
+            return tf.reshape(params, static)
+        target = tf.concat([tf.shape(params)[:batch], tf.constant(event, tf.int32)], axis=0)
+        return tf.ensure_shape(tf.reshape(params, target), static)
+
+    def independent(self, distribution: tfd.Distribution) -> tfd.Distribution:
+        """Makes the elements of the event independent parts of one event."""
+        ndims = len(self.event_shape) - distribution.event_shape.rank
+        return tfd.Independent(
+            distribution, reinterpreted_batch_ndims=ndims, validate_args=self.validate_args
+        )
+
+    def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        """Makes the distribution of one batch of parameters.
+
+        Args:
+            params: Tensor of parameters, flat or in place.
+
+        Returns:
+            A `tfd.Distribution` of batch shape `[*batch]` and event shape `event_shape`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define make_distribution(params)")
+
+    def wrap(self, distribution: tfd.Distribution) -> TensorDistribution:
+        """Makes of a distribution one that also counts as a tensor."""
+        convert = self.convert_to_tensor_fn
+        return TensorDistribution(
+            distribution, CONVERSIONS[convert] if isinstance(convert, str) else convert
+        )
+
+    def call(self, params: tf.Tensor) -> TensorDistribution:
+        """Returns the distribution, which also counts as a tensor."""
+        params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
+        return self.wrap(self.make_distribution(params))
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Shape and dtype of the value, for models that are built symbolically."""
+        return ValueOf(self.call).compute_output_spec(*args, **kwargs)
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        convert = self.convert_to_tensor_fn
+        if not isinstance(convert, str):
+            if getattr(convert, "__name__", "") == "<lambda>":
+                raise UserError(
+                    f"{self.name}: a lambda cannot be saved as convert_to_tensor_fn: register a "
+                    "function with keras.saving.register_keras_serializable"
+                )
+            convert = keras.saving.serialize_keras_object(convert)
+        return {
+            **super().get_config(),
+            "event_shape": list(self.event_shape),
+            "convert_to_tensor_fn": convert,
+            "validate_args": self.validate_args,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> DistributionLayer:
+        """Makes the layer of its configuration."""
+        config = dict(config)
+        for key, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[key] = keras.saving.deserialize_keras_object(value)
+        return cls(**config)

@@ -1,0 +1,86 @@
+"""What all Bayesian layers share: a linear map with random weights, and its KL as a loss."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.divergences import analytic_kl
+
+tfd = tfp.distributions
+
+__all__ = ["BayesianLayer", "exact_or_monte_carlo_kl"]
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+def exact_or_monte_carlo_kl(
+    posterior: tfd.Distribution, prior: tfd.Distribution, sample: tf.Tensor | None = None
+) -> tf.Tensor:
+    """KL(q ‖ p) in closed form where there is one, else log q(w) − log p(w) at a draw w of q.
+
+    Args:
+        posterior: q.
+        prior: p.
+        sample: w; None: a draw of its own.
+
+    Returns:
+        Nats, of the batch shape of q.
+
+    Example:
+        >>> float(exact_or_monte_carlo_kl(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0)))
+        0.5
+    """
+    exact = analytic_kl(posterior, prior)
+    if exact is not None:
+        return exact
+    sample = posterior.sample() if sample is None else sample
+    return posterior.log_prob(sample) - prior.log_prob(sample)
+
+
+class BayesianLayer(keras.layers.Layer):
+    """Base: y = activation(linear(x, w) + b), w and b random, KL(q ‖ p) among the losses.
+
+    Keras adds `add_loss` to the mean of the loss over the batch, once for each step, and averages
+    it over replicas. So the loss of `fit` is −ELBO / N, in nats per example, with
+    `kl_weight = 1 / N` for N training examples.
+
+    A subclass says what the linear map is: `kernel_shape`, `linear`, `add_bias`, `sign_shape`.
+    Weights, densities and the KL are in the dtype of the variables, float32 under a mixed
+    precision policy; the linear map is in the compute dtype.
+
+    Args:
+        activation: Keras activation.
+        kl_weight: Factor of the KL; None: 1.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, *, activation=None, kl_weight: float | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = keras.activations.get(activation)
+        self.kl_weight = kl_weight
+
+    def add_kl(self, kl: tf.Tensor):
+        """Adds a divergence in nats to the losses, summed to a scalar."""
+        kl = tf.reduce_sum(kl)
+        self.add_loss(kl if self.kl_weight is None else tf.cast(self.kl_weight, kl.dtype) * kl)
+
+    def map(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """The linear map in the compute dtype."""
+        return self.linear(tf.cast(inputs, self.compute_dtype), tf.cast(kernel, self.compute_dtype))
+
+    def finish(self, outputs: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
+        """Adds the bias, where there is one, and applies the activation."""
+        if bias is not None:
+            outputs = self.add_bias(outputs, tf.cast(bias, outputs.dtype))
+        return self.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        """Shape of the output, of the shape of the input."""
+        kernel = keras.KerasTensor(self.kernel_shape(input_shape), dtype=self.compute_dtype)
+        return self.linear(keras.KerasTensor(input_shape, dtype=self.compute_dtype), kernel).shape
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        activation = keras.activations.serialize(self.activation)
+        return {**super().get_config(), "activation": activation, "kl_weight": self.kl_weight}

@@ -1,0 +1,161 @@
+"""A distribution that is also a tensor, so that Keras lets it pass between layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+__all__ = ["TensorDistribution", "concrete"]
+
+
+class _Meta(type(tfd.Distribution), type(tf.__internal__.types.Tensor)):
+    """Both bases have a metaclass of their own."""
+
+
+class TensorDistribution(tfd.Distribution, tf.__internal__.types.Tensor, metaclass=_Meta):
+    """The distribution `distribution`, and the tensor `convert(distribution)` where one is needed.
+
+    Every method and attribute of a distribution is that of the wrapped one; `+`, indexing,
+    `shape`, `tf.convert_to_tensor` and `np.asarray` are those of the value. The value is computed
+    when first asked for and kept, so that a sample stays the same sample.
+
+    Args:
+        distribution: The `tfd.Distribution` that is wrapped.
+        convert: Function of the distribution that gives the value.
+    """
+
+    def __init__(self, distribution: tfd.Distribution, convert: Callable):
+        # tf.Module's own attributes are not wanted: both are seen by nobody but this class.
+        object.__setattr__(self, "distribution_", concrete(distribution))
+        object.__setattr__(self, "convert_", convert)
+        object.__setattr__(self, "values_", {})
+
+    def __getattribute__(self, name):
+        if name in _OWN:
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "distribution_"), name)
+
+    def value(self) -> tf.Tensor:
+        """The tensor that stands for the distribution, one for each graph."""
+        here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+        graph = here
+        while graph is not None and graph not in self.values_:
+            graph = getattr(graph, "outer_graph", None)  # an outer graph's value is seen inside
+        if graph not in self.values_:
+            value = self.convert_(self.distribution_)
+            if isinstance(value, tfd.Distribution):
+                value = tf.convert_to_tensor(value)
+            self.values_[here] = value
+            graph = here
+        return self.values_[graph]
+
+    @property
+    def ndim(self) -> int:
+        """Rank of the value."""
+        return self.value().shape.rank
+
+    def get_shape(self) -> tf.TensorShape:
+        """Shape of the value."""
+        return self.value().shape
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        """Shape of the value: `[*batch, *event]`."""
+        return self.value().shape
+
+    @property
+    def dtype(self) -> tf.DType:
+        """Data type of the value."""
+        return self.value().dtype
+
+    @property
+    def _keras_mask(self):
+        return getattr(self.value(), "_keras_mask", None)
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask):
+        self.value()._keras_mask = mask
+
+    def numpy(self):
+        """The value as a NumPy array."""
+        return self.value().numpy()
+
+    def __tf_tensor__(self, dtype=None, name=None):
+        value = tf.convert_to_tensor(self.value(), name=name)
+        return value if dtype is None or value.dtype == dtype else tf.cast(value, dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.numpy().astype(dtype) if dtype else self.numpy()
+
+    def __repr__(self):
+        return f"<TensorDistribution of {self.distribution_!r}>"
+
+    __str__ = __repr__
+    __hash__ = object.__hash__
+
+
+def _operator(name: str) -> Callable:
+    def apply(self, *args, **kwargs):
+        args = [tf.convert_to_tensor(a) if isinstance(a, TensorDistribution) else a for a in args]
+        return getattr(self.value(), name)(*args, **kwargs)
+
+    apply.__name__ = name
+    return apply
+
+
+_BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"]
+_OTHER = ["neg", "abs", "lt", "le", "gt", "ge", "eq", "ne", "getitem", "len", "iter", "bool"]
+_OPERATORS = [
+    *(f"__{prefix}{name}__" for name in _BINARY for prefix in ("", "r")),
+    *(f"__{name}__" for name in [*_OTHER, "float", "int"]),
+]
+for _name in _OPERATORS:
+    setattr(TensorDistribution, _name, _operator(_name))
+
+# What is the wrapper's and not the wrapped distribution's: the rest of the tensor's side.
+_OWN = frozenset(
+    [
+        *("distribution_", "convert_", "values_", "value", "_keras_mask"),
+        *("shape", "get_shape", "ndim", "dtype", "numpy", "__tf_tensor__", "__array__"),
+        *("__class__", "__dict__", "__hash__", "__repr__", "__str__"),
+        *_OPERATORS,
+    ]
+)
+
+
+def concrete(distribution: tfd.Distribution) -> tfd.Distribution:
+    """The plain `tfd.Distribution` behind what a layer returned.
+
+    Args:
+        distribution: A `TensorDistribution` or any other `tfd.Distribution`.
+
+    Returns:
+        The wrapped distribution, or the same one where nothing is wrapped.
+    """
+    if isinstance(distribution, TensorDistribution):
+        return distribution.distribution_
+    return distribution
+
+
+@tfd.RegisterKL(TensorDistribution, tfd.Distribution)
+@tfd.RegisterKL(tfd.Distribution, TensorDistribution)
+@tfd.RegisterKL(TensorDistribution, TensorDistribution)
+def _kl(a, b, name=None):
+    return tfd.kl_divergence(concrete(a), concrete(b), name=name)
+
+
+class ValueOf(keras.Operation):
+    """The value that a call would have: what Keras needs to know of a symbolic call."""
+
+    def __init__(self, function: Callable):
+        super().__init__()
+        self._function = function
+
+    def call(self, *args, **kwargs):
+        """Calls the function and converts its distribution to a tensor."""
+        return tf.convert_to_tensor(self._function(*args, **kwargs))
