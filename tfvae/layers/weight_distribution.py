@@ -64,6 +64,7 @@ class WeightDistribution(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
+        >>> from tfvae.layers.weight_functions import MeanFieldNormal
         >>> WeightDistribution(MeanFieldNormal(), [4])(tf.zeros([1, 2])).event_shape
         TensorShape([4])
     """

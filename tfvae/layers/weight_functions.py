@@ -88,6 +88,11 @@ class LocScale:
         config = {k: keras.saving.serialize_keras_object(v) for k, v in vars(self).items()}
         return {**config, "is_singular": self.is_singular}
 
+    @classmethod
+    def from_config(cls, config: dict) -> LocScale:
+        """Makes the function of its configuration."""
+        return cls(**config)
+
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class LocScaleFn(LocScale):
