@@ -1,0 +1,122 @@
+"""tf.distribute: strategies by name, noise that differs by replica, means over all replicas."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError, unknown_name
+
+__all__ = ["all_replicas_sum", "as_seed", "batch_mean", "fold_in", "replica_seed", "strategy"]
+
+STRATEGIES = ("auto", "one_device", "mirrored")
+LATER = ("multi_worker", "tpu")
+
+
+def strategy(name: str = "auto") -> tf.distribute.Strategy:
+    """Makes the `tf.distribute` strategy of a name.
+
+    Args:
+        name: `"auto"`: all local GPUs, or the one device there is; `"one_device"`: the first GPU
+            or the CPU; `"mirrored"`: all local GPUs, or all logical CPUs where there is no GPU.
+
+    Returns:
+        The strategy; build and fit the model in its `scope()`.
+
+    Raises:
+        UserError: If the name is unknown or not available in this release.
+    """
+    if name in LATER:
+        raise UserError(
+            f"strategy {name!r} is not available in this release: use one of "
+            f"{', '.join(STRATEGIES)}"
+        )
+    if name not in STRATEGIES:
+        raise unknown_name("strategy", name, STRATEGIES)
+    gpus = [f"GPU:{i}" for i in range(len(tf.config.list_logical_devices("GPU")))]
+    cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
+    devices = gpus or cpus
+    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+        return tf.distribute.MirroredStrategy(devices)
+    return tf.distribute.OneDeviceStrategy(devices[0])
+
+
+def as_seed(seed: int | tf.Tensor | None) -> tf.Tensor:
+    """Makes a stateless seed.
+
+    Args:
+        seed: An integer; a stateless seed, which is returned; or None for a fresh one.
+
+    Returns:
+        int32 tensor of shape `[2]`.
+    """
+    if seed is None:
+        return tfp.random.sanitize_seed(None)
+    if isinstance(seed, (int, np.integer)):
+        # The low 31 bits, and the high ones, which keep large seeds apart.
+        return tf.constant([(int(seed) >> 31) & 0x7FFFFFFF, int(seed) & 0x7FFFFFFF], tf.int32)
+    seed = tf.cast(tf.convert_to_tensor(seed), tf.int32)
+    return tf.stack([0, seed]) if seed.shape.rank == 0 else seed
+
+
+def fold_in(seed: tf.Tensor, number) -> tf.Tensor:
+    """Makes a new stateless seed of a seed and a number.
+
+    Args:
+        seed: int32 tensor of shape `[2]`.
+        number: An integer, such as a step or a position.
+
+    Returns:
+        int32 tensor of shape `[2]`.
+    """
+    return tf.random.fold_in(seed, tf.cast(number, tf.int32))
+
+
+def replica_seed(seed: int, step: tf.Tensor) -> tf.Tensor:
+    """The noise seed of a training step: a function of (seed, step, replica) and of no state.
+
+    Keras and tfp give every replica the same noise; a run that is repeated or resumed has to see
+    the same noise again.
+
+    Args:
+        seed: The run's seed.
+        step: Steps taken so far.
+
+    Returns:
+        int32 tensor of shape `[2]`.
+    """
+    seed = fold_in(as_seed(seed), step)
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return seed
+    return fold_in(seed, context.replica_id_in_sync_group)
+
+
+def all_replicas_sum(value: tf.Tensor) -> tf.Tensor:
+    """The sum of a tensor over all replicas; the tensor itself outside a replica context."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def batch_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
+    """This replica's share of the mean over the global batch.
+
+    Keras sums gradients over replicas, so the replicas' losses have to sum to the mean. The
+    division is by the number of examples on all replicas: it holds for a last batch that the
+    replicas share unevenly.
+
+    Args:
+        values: One number per example, `[batch]`.
+        weights: Sample weights, `[batch]`. As in Keras, they weigh the examples and the division
+            stays by the number of examples.
+
+    Returns:
+        A scalar.
+    """
+    count = tf.cast(tf.size(values), values.dtype)
+    if weights is not None:
+        values = values * tf.cast(weights, values.dtype)
+    return tf.reduce_sum(values) / tf.maximum(all_replicas_sum(count), 1.0)

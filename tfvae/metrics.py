@@ -1,0 +1,67 @@
+"""Running means of named terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+__all__ = ["TermMeans"]
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class TermMeans(keras.metrics.Metric):
+    """Means of named terms, all held in two vectors: one update a step instead of one a term.
+
+    Args:
+        names: Names of the terms; None: they are given to `build` later.
+        name: Name of the metric.
+        **kwargs: Arguments of `keras.metrics.Metric`.
+
+    Example:
+        >>> means = TermMeans(["elbo"])
+        >>> means.update_state({"elbo": 6.0}, {"elbo": 3.0})
+        >>> float(means.result()["elbo"])
+        2.0
+    """
+
+    def __init__(self, names: Sequence[str] | None = None, name: str = "terms", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.names = None
+        if names is not None:
+            self.build(names)
+
+    def build(self, names: Sequence[str]) -> None:
+        """Makes the state for terms of these names.
+
+        Args:
+            names: The names, in the order of the logs.
+        """
+        self.names = list(names)
+        self.totals = self.add_variable((len(self.names),), "zeros", name="totals")
+        self.counts = self.add_variable((len(self.names),), "zeros", name="counts")
+
+    def update_state(self, totals: Mapping, counts: Mapping) -> None:
+        """Adds the sums over a batch.
+
+        Args:
+            totals: The sum of each term over the batch.
+            counts: The number of examples, or the sum of their weights, by term.
+        """
+        stack = [
+            tf.stack([tf.cast(d[n], self.dtype) for n in self.names]) for d in (totals, counts)
+        ]
+        self.totals.assign_add(stack[0])
+        self.counts.assign_add(stack[1])
+
+    def result(self) -> dict[str, tf.Tensor]:
+        """The means so far, by name."""
+        if self.names is None:
+            return {}
+        means = tf.math.divide_no_nan(tf.convert_to_tensor(self.totals), self.counts)
+        return dict(zip(self.names, tf.unstack(means), strict=True))
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        return {**super().get_config(), "names": self.names}
