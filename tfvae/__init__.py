@@ -1,13 +1,10 @@
 """tfvae: variational autoencoders on TensorFlow, Keras 3 and TensorFlow Probability."""
 
-from __future__ import annotations
-
-import importlib
+from tfvae.lazy import attach
 
 __version__ = "0.1.0"
 
-_MODULES = [
-    "batches",
+_MODULES = (
     "data",
     "distribute",
     "divergences",
@@ -25,28 +22,17 @@ _MODULES = [
     "supports",
     "training",
     "types",
-]
-_NAMES = {
-    "VAE": "tfvae.vae",
-    "load": "tfvae.vae",
-    "Latent": "tfvae.types",
-    "ObjectiveOutput": "tfvae.types",
-    "VAEOutput": "tfvae.types",
-    "UserError": "tfvae.errors",
-}
+)
 
-
-def __getattr__(name: str):
-    # TensorFlow takes seconds to import and writes to the terminal: only when it is needed.
-    if name in _NAMES:
-        return getattr(importlib.import_module(_NAMES[name]), name)
-    if name in _MODULES:
-        return importlib.import_module(f"tfvae.{name}")
-    raise AttributeError(f"module 'tfvae' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *__all__])
-
-
-__all__ = sorted([*_NAMES, *_MODULES])
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        **{module: f"tfvae.{module}" for module in _MODULES},
+        "Latent": "tfvae.types",
+        "ObjectiveOutput": "tfvae.types",
+        "UserError": "tfvae.errors",
+        "VAE": "tfvae.vae",
+        "VAEOutput": "tfvae.types",
+        "load": "tfvae.vae",
+    },
+)

@@ -1,0 +1,35 @@
+"""Packages whose parts are imported when they are first asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+
+__all__ = ["attach"]
+
+
+def attach(package: str, names: Mapping[str, str]) -> tuple[Callable, Callable, list[str]]:
+    """Makes the `__getattr__`, `__dir__` and `__all__` of a package that imports on demand.
+
+    TensorFlow takes seconds to import and writes to the terminal; `import tfvae` and a mistyped
+    flag should cost neither.
+
+    Args:
+        package: `__name__` of the package.
+        names: Public name to the module that holds it; a name that is the module's own last part
+            stands for the module.
+
+    Returns:
+        The three, in this order.
+    """
+
+    def __getattr__(name: str):
+        if name not in names:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module = importlib.import_module(names[name])
+        return module if names[name] == f"{package}.{name}" else getattr(module, name)
+
+    def __dir__() -> list[str]:
+        return sorted(names)
+
+    return __getattr__, __dir__, sorted(names)

@@ -1,0 +1,148 @@
+"""Published models by name: each a composition of parts, returned uncompiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+
+from tfvae import layers, networks
+from tfvae.errors import unknown_name
+from tfvae.objectives import ELBO
+from tfvae.schedules import Schedule
+from tfvae.vae import VAE
+
+__all__ = ["beta_vae", "get", "names", "vae"]
+
+LIKELIHOODS = {
+    "bernoulli": layers.IndependentBernoulli,
+    "continuous_bernoulli": layers.IndependentContinuousBernoulli,
+    "normal": layers.IndependentNormal,
+    "categorical": layers.IndependentCategorical,
+    "discretized_logistic": layers.DiscretizedLogistic,
+}
+# These take the integer levels of an image, the others its grey values.
+OF_LEVELS = ("categorical", "discretized_logistic")
+POSTERIORS = {
+    "normal": layers.IndependentNormal,
+    "full_covariance": layers.MultivariateNormalTriL,
+}
+NETWORKS = ("mlp", "conv", "resnet")
+
+
+def _trunks(network: str, event_shape: Sequence[int], hidden: Sequence[int], options: Mapping):
+    """The encoder's and the decoder's trunk of a name."""
+    if network == "mlp":
+        return networks.MLP(hidden), networks.MLP(hidden[::-1])
+    if network not in NETWORKS:
+        raise unknown_name("network", network, NETWORKS)
+    down, up = {
+        "conv": (networks.ConvDown, networks.ConvUp),
+        "resnet": (networks.ResNetDown, networks.ResNetUp),
+    }[network]
+    options = dict(options)
+    filters = options.pop("filters", (32, 64))
+    return down(filters, **options), up(filters[::-1], event_shape[:2], **options)
+
+
+def vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    network: str = "mlp",
+    hidden: Sequence[int] = (200, 200),
+    network_options: Mapping | None = None,
+    likelihood: str = "bernoulli",
+    likelihood_options: Mapping | None = None,
+    posterior: str = "normal",
+    conditioner: keras.layers.Layer | None = None,
+    **parts,
+) -> VAE:
+    """The variational autoencoder: trunks by name, a posterior and a likelihood by name.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        network: `"mlp"`, `"conv"` or `"resnet"`.
+        hidden: Units of the encoder's MLP; the decoder's has them in reverse.
+        network_options: Arguments of the trunks of the other networks, such as `filters`.
+        likelihood: A name of `LIKELIHOODS`. `"categorical"` and `"discretized_logistic"` take
+            the integer levels of an image.
+        likelihood_options: Arguments of the likelihood's layer, such as `levels`.
+        posterior: A name of `POSTERIORS`.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        **parts: `prior`, `objective`, `seed` and further arguments of `VAE`.
+
+    Returns:
+        The model, uncompiled.
+
+    Example:
+        >>> model = tfvae.recipes.vae((8, 8, 1), latent_dim=2)
+        >>> model.compile("adam")
+
+    References:
+        Kingma and Welling, "Auto-Encoding Variational Bayes", 2014.
+    """
+    for kind, name, known in [
+        ("likelihood", likelihood, LIKELIHOODS),
+        ("posterior", posterior, POSTERIORS),
+    ]:
+        if name not in known:
+            raise unknown_name(kind, name, known)
+    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    head = LIKELIHOODS[likelihood](event_shape, **(likelihood_options or {}))
+    if likelihood in OF_LEVELS:
+        # The encoder sees the levels on [-1, 1]; the likelihood sees them as they are.
+        half = (head.levels - 1) / 2
+        down = keras.Sequential([keras.layers.Rescaling(1 / half, offset=-1.0), down])
+    return VAE(
+        networks.Encoder(down, POSTERIORS[posterior](latent_dim), conditioner=conditioner),
+        networks.Decoder(up, head, conditioner=conditioner),
+        **parts,
+    )
+
+
+def beta_vae(
+    event_shape: Sequence[int], latent_dim: int = 10, *, beta: float | Schedule = 4.0, **options
+) -> VAE:
+    """The beta-VAE: the rate weighs beta times.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        beta: Weight of the rate.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
+        Framework", 2017, Eq. 4.
+    """
+    return vae(event_shape, latent_dim, objective=ELBO(beta=beta), **options)
+
+
+_RECIPES = {recipe.__name__: recipe for recipe in (vae, beta_vae)}
+
+
+def names() -> list[str]:
+    """The names of all recipes."""
+    return sorted(_RECIPES)
+
+
+def get(name: str) -> Callable[..., VAE]:
+    """Finds a recipe.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        The function that makes the model.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    if name not in _RECIPES:
+        raise unknown_name("recipe", name, _RECIPES)
+    return _RECIPES[name]

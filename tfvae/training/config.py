@@ -1,0 +1,124 @@
+"""The configuration of a run: every field with its default, and what is checked of it."""
+
+from __future__ import annotations
+
+import numbers
+
+from ml_collections import ConfigDict
+
+from tfvae.errors import UserError, unknown_name
+
+__all__ = ["check_config", "default_config"]
+
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+SCHEDULES = ("constant", "linear", "cosine", "cyclical")
+
+
+def default_config() -> ConfigDict:
+    """Makes the default configuration: the handwritten digits inside scikit-learn.
+
+    Returns:
+        A configuration; a file under `configs/` changes what differs in it.
+
+    Example:
+        >>> default_config().dataset
+        'digits'
+    """
+    config = ConfigDict()
+    # Data: a name that tfvae.data.load knows, and its splits.
+    config.dataset = "digits"
+    config.train_split = "train"
+    config.test_split = "test"
+    config.image_size = ()  # (height, width) that images:FOLDER and tfrecord:GLOB are resized to
+    config.binarization = "auto"  # auto, none, dynamic, static, threshold
+    config.batch_size = 128  # over all replicas
+    # Model: names; what a name takes beyond is in the sub-config of that name.
+    config.recipe = "vae"
+    config.network = "mlp"  # mlp, conv, resnet
+    config.hidden = (200, 200)  # units of an MLP
+    config.conv = ConfigDict({"filters": (32, 64), "dense": 256})
+    config.resnet = ConfigDict({"filters": (32, 64), "blocks": 1, "dense": 256})
+    config.latent_dim = 16
+    config.posterior = "normal"  # normal, full_covariance
+    config.likelihood = "bernoulli"
+    config.normal = ConfigDict({"scale": "shared"})  # learned, shared, or a number as a string
+    # Objective.
+    config.beta = 1.0
+    config.beta_schedule = ConfigDict(
+        {"name": "constant", "start": 0.0, "steps": 1000, "period": 1000}
+    )
+    config.free_bits = 0.0  # nats per latent group; 0: none
+    config.capacity = -1.0  # nats; below 0: none
+    config.samples = 1  # posterior samples per example in the loss
+    # Training.
+    config.epochs = 30
+    config.learning_rate = 1e-3
+    config.seed = 0
+    config.checkpoint_every = 1  # epochs
+    config.policy = "float32"  # float32, mixed_bfloat16, mixed_float16
+    config.xla = False
+    config.steps_per_execution = 16  # steps in one call of the compiled function
+    # What is written beside the model.
+    config.panels_every = 5  # epochs between the figures in TensorBoard; 0: none
+    config.evaluation = ConfigDict({"samples": 100, "examples": 1000})  # examples 0: all
+    return config
+
+
+def check_config(config: ConfigDict) -> None:
+    """Refuses a configuration before any work is done with it.
+
+    Args:
+        config: The configuration.
+
+    Raises:
+        UserError: If a name is unknown or a number is out of its range.
+    """
+    from tfvae import recipes
+    from tfvae.data.view import BINARIZATIONS
+
+    for field, known in [
+        ("recipe", recipes.names()),
+        ("network", recipes.NETWORKS),
+        ("posterior", recipes.POSTERIORS),
+        ("likelihood", recipes.LIKELIHOODS),
+        ("policy", POLICIES),
+        ("binarization", BINARIZATIONS),
+    ]:
+        if config[field] not in known:
+            raise unknown_name(f"config.{field}", config[field], known)
+    if config.beta_schedule.name not in SCHEDULES:
+        raise unknown_name("config.beta_schedule.name", config.beta_schedule.name, SCHEDULES)
+    at_least = {
+        "batch_size": 1,
+        "latent_dim": 1,
+        "epochs": 1,
+        "samples": 1,
+        "checkpoint_every": 1,
+        "steps_per_execution": 1,
+        "panels_every": 0,
+        "seed": 0,
+        "beta": 0,
+        "free_bits": 0,
+        "evaluation.samples": 1,
+        "evaluation.examples": 0,
+    }
+    for field, low in at_least.items():
+        value = _get(config, field)
+        if not value >= low:
+            raise UserError(f"config.{field} is {value!r}: give a number from {low}")
+    if not config.learning_rate > 0:
+        raise UserError(f"config.learning_rate is {config.learning_rate!r}: give one above 0")
+    for field in ("hidden", "conv.filters", "resnet.filters"):
+        units = _get(config, field)
+        if not all(isinstance(n, numbers.Integral) and n > 0 for n in units):
+            raise UserError(f"config.{field} is {units!r}: give positive whole numbers")
+    if len(config.image_size) not in (0, 2):
+        raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
+    if config.free_bits > 0 and config.capacity >= 0:
+        raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
+
+
+def _get(config: ConfigDict, field: str):
+    for part in field.split("."):
+        config = config[part]
+    return config
