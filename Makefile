@@ -1,0 +1,63 @@
+# `make train` and `make test` need Python 3.10 to 3.13 and make, nothing else; `make help` lists all.
+
+PYTHON  ?=
+VENV    ?= .venv
+CONFIG  ?= digits
+WORKDIR ?= runs/$(CONFIG)
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+# Errors alone: pip's warnings are about its own affairs.
+PIP_INSTALL := $(BIN)/python -m pip install -qq
+
+.PHONY: help train test lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make train   install into $(VENV), train on the handwritten digits of scikit-learn,"
+	@echo "             print the results and where the figures are (CONFIG=mnist: another config)"
+	@echo "make test    install with what the tests need, lint, run the tests"
+	@echo "make clean   remove $(VENV) and what was built (runs/ stays)"
+	@echo "Python 3.10 to 3.13 is looked for; name one with PYTHON=/path/to/python"
+
+train: $(VENV)/installed
+	$(BIN)/tfvae-train --config=configs/$(CONFIG).py --workdir=$(WORKDIR)
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Editable: a change of the code needs no new install, a change of setup.py does.
+$(VENV)/installed: setup.py | $(VENV)/created
+	@echo "Installing tfvae, TensorFlow and Keras into $(VENV): about 2 GB, a minute or two ..."
+	@$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/installed-test: setup.py $(VENV)/installed
+	@echo "Installing what the tests need ..."
+	@$(PIP_INSTALL) --editable ".[test]"
+	@touch $@
+
+# A name on the PATH may be a shim without a Python behind it, and Debian's Python comes without
+# ensurepip: each candidate is run before it is taken.
+$(VENV)/created:
+	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3 python); do \
+	    if "$$python" -c 'import sys, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	        > /dev/null 2>&1; then \
+	        echo "Making $(VENV) with $$("$$python" -V)"; \
+	        "$$python" -m venv "$(VENV)" && touch $@; exit; \
+	    fi; \
+	done; \
+	echo "tfvae needs Python 3.10, 3.11, 3.12 or 3.13 with its venv module:" \
+	    "$(or $(PYTHON:%=% is none),none was found on the PATH)." \
+	    "Install one (Debian, Ubuntu: apt install python3-venv) or name one: make PYTHON=/path/to/python" >&2; \
+	exit 1
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
