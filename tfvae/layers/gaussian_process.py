@@ -1,0 +1,178 @@
+"""A variational Gaussian process as a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError, unknown_name
+from tfvae.layers.base import CONVERSIONS, event_shape_of
+from tfvae.layers.coercible import TensorDistribution
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+__all__ = ["VariationalGaussianProcess"]
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class VariationalGaussianProcess(keras.layers.Layer):
+    """Gaussian process posterior by inducing points: f(Z) ~ N(m, S Sᵀ), y = f(x) + noise.
+
+    The inputs are the index points `[points, features]`; the output is a distribution over all of
+    them at once, of event shape `[points, E]`. Its `variational_loss(y, kl_weight)` is
+    −ELBO in nats for the points of the batch, without a division; `kl_weight` is the share of
+    the batch in all examples.
+
+    Args:
+        num_inducing_points: Number of inducing points M.
+        kernel_provider: Layer with a property `kernel`, such as `ExponentiatedQuadratic`.
+        event_shape: Number E of independent processes, as a number or a sequence of one.
+        inducing_index_points_initializer: Of Z, `[E, M, features]`; near the data.
+        unconstrained_observation_noise_variance_initializer: Of s, noise variance = softplus(s).
+        variational_inducing_observations_scale_initializer: Of S; None: 10⁻⁵ I.
+        mean_fn: Registered function of the index points; None: a trained constant.
+        jitter: Added to the diagonals of kernel matrices.
+        convert_to_tensor_fn: `"sample"`, `"mean"`, `"mode"`, `"stddev"` or a registered callable.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> from tfvae.layers.gaussian_kernel import ExponentiatedQuadratic
+        >>> vgp = VariationalGaussianProcess(8, ExponentiatedQuadratic())
+        >>> vgp(tf.linspace([0.0], [1.0], 5)).event_shape
+        TensorShape([5, 1])
+
+    References:
+        Hensman, Fusi, Lawrence, "Gaussian Processes for Big Data", 2013, Eq. 4.
+        Titsias, "Variational Model Selection for Sparse Gaussian Process Regression", 2009.
+    """
+
+    def __init__(
+        self,
+        num_inducing_points: int,
+        kernel_provider: keras.layers.Layer,
+        event_shape: int | Sequence[int] = (1,),
+        inducing_index_points_initializer="random_normal",
+        unconstrained_observation_noise_variance_initializer=None,
+        variational_inducing_observations_scale_initializer=None,
+        mean_fn: Callable | None = None,
+        jitter: float = 1e-6,
+        convert_to_tensor_fn: str | Callable = "sample",
+        **kwargs,
+    ):
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = kernel_provider.variable_dtype
+        super().__init__(**kwargs)
+        if isinstance(convert_to_tensor_fn, str) and convert_to_tensor_fn not in CONVERSIONS:
+            raise unknown_name("convert_to_tensor_fn", convert_to_tensor_fn, CONVERSIONS)
+        self.num_inducing_points = int(num_inducing_points)
+        self.kernel_provider = kernel_provider
+        self.event_shape = event_shape_of(event_shape)
+        if len(self.event_shape) != 1:
+            raise UserError(f"event_shape takes one number, got {event_shape!r}")
+        get = keras.initializers.get
+        self.inducing_index_points_initializer = get(inducing_index_points_initializer)
+        self.unconstrained_observation_noise_variance_initializer = get(
+            unconstrained_observation_noise_variance_initializer
+        ) or keras.initializers.Constant(-10.0)
+        self.variational_inducing_observations_scale_initializer = get(
+            variational_inducing_observations_scale_initializer
+        )
+        self.mean_fn = mean_fn
+        self.jitter = jitter
+        self.convert_to_tensor_fn = convert_to_tensor_fn
+
+    def build(self, input_shape):
+        """Makes the inducing points and what is known of the process at them."""
+        points, outputs = self.num_inducing_points, self.event_shape
+        self.observation_noise = self.add_weight(
+            name="unconstrained_observation_noise_variance",
+            shape=(),
+            initializer=self.unconstrained_observation_noise_variance_initializer,
+        )
+        self.inducing_index_points = self.add_weight(
+            name="inducing_index_points",
+            shape=(*outputs, points, input_shape[-1]),
+            initializer=self.inducing_index_points_initializer,
+        )
+        self.loc = self.add_weight(
+            name="variational_inducing_observations_loc",
+            shape=(*outputs, points),
+            initializer="zeros",
+        )
+        self.scale = self.add_weight(
+            name="variational_inducing_observations_scale",
+            shape=(*outputs, points, points),
+            initializer=self.variational_inducing_observations_scale_initializer
+            or (lambda shape, dtype: 1e-5 * tf.eye(points, batch_shape=outputs, dtype=dtype)),
+        )
+        if self.mean_fn is None:
+            self.mean = self.add_weight(name="mean", shape=(), initializer="zeros")
+
+    def make_distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
+        """Makes the process at the index points `[points, features]`."""
+        mean = None if self.mean_fn else tf.convert_to_tensor(self.mean)
+        process = tfd.VariationalGaussianProcess(
+            kernel=self.kernel_provider.kernel,
+            index_points=inputs,
+            inducing_index_points=tf.convert_to_tensor(self.inducing_index_points),
+            variational_inducing_observations_loc=tf.convert_to_tensor(self.loc),
+            variational_inducing_observations_scale=tf.convert_to_tensor(self.scale),
+            mean_fn=self.mean_fn or (lambda points: mean),
+            observation_noise_variance=tf.nn.softplus(tf.convert_to_tensor(self.observation_noise)),
+            jitter=self.jitter,
+        )
+        transpose = tfb.Transpose(rightmost_transposed_ndims=2)
+        distribution = tfd.TransformedDistribution(tfd.Independent(process, 1), transpose)
+
+        def variational_loss(y, kl_weight=1.0):
+            y = tf.cast(transpose.forward(y), inputs.dtype)
+            return tf.reduce_sum(process.variational_loss(y, kl_weight=kl_weight))
+
+        distribution.variational_loss = variational_loss
+        distribution.surrogate_posterior_kl_divergence_prior = (
+            process.surrogate_posterior_kl_divergence_prior
+        )
+        return distribution
+
+    def _convert(self, distribution: tfd.Distribution) -> tf.Tensor:
+        convert = self.convert_to_tensor_fn
+        return (CONVERSIONS[convert] if isinstance(convert, str) else convert)(distribution)
+
+    def call(self, inputs: tf.Tensor) -> TensorDistribution:
+        """Returns the process at the inputs, which also counts as a tensor."""
+        inputs = tf.cast(tf.convert_to_tensor(inputs), self.variable_dtype)
+        return TensorDistribution(self.make_distribution(inputs), self._convert)
+
+    def compute_output_spec(self, inputs):
+        """Shape and dtype of the value, for models that are built symbolically."""
+        shape = (*inputs.shape[:-1], *self.event_shape)
+        return keras.KerasTensor(shape, dtype=self.variable_dtype)
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        plain = ["num_inducing_points", "event_shape", "jitter"]
+        objects = ["kernel_provider", "mean_fn", "convert_to_tensor_fn"]
+        makers = ["inducing_index_points", "unconstrained_observation_noise_variance"]
+        makers.append("variational_inducing_observations_scale")
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in plain},
+            **{n: keras.saving.serialize_keras_object(getattr(self, n)) for n in objects},
+            **{
+                f"{n}_initializer": keras.initializers.serialize(getattr(self, f"{n}_initializer"))
+                for n in makers
+            },
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> VariationalGaussianProcess:
+        """Makes the layer of its configuration."""
+        objects = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("kernel_provider", "mean_fn", "convert_to_tensor_fn")
+        }
+        return cls(**{**config, **objects})
