@@ -1,0 +1,59 @@
+"""What the model makes up."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from tfvae.errors import UserError
+from tfvae.plots.ask import check_length, levels_of
+from tfvae.plots.gallery import image_gallery, vector_gallery
+from tfvae.plots.kinds import as_array, as_pictures, as_vectors, kind
+from tfvae.plots.points import points
+from tfvae.plots.style import BASE
+
+__all__ = ["samples"]
+
+
+def samples(
+    vae: Any,
+    n: int = 64,
+    *,
+    seed: int = 0,
+    context: Any = None,
+    columns: int | None = None,
+    levels: int | None = None,
+) -> Figure:
+    """Draws the mean of p(x|z) at draws of z from the prior.
+
+    Args:
+        vae: A `tfvae.VAE`.
+        n: Number of samples.
+        seed: Seed of the draws: the same figure for the same model.
+        context: What the model is conditioned on, `[n, ...]`, or None.
+        columns: Samples side by side; None: as many as make the grid square.
+        levels: Images have the values 0 to `levels - 1`; None: what the likelihood says, else
+            they are in [0, 1].
+
+    Returns:
+        The figure: images in a grid, vectors as lines, data of one or two numbers as a
+        histogram or a scatter.
+
+    Example:
+        >>> tfvae.plots.save(tfvae.plots.samples(vae, 100), "samples.png")
+    """
+    if n < 1 or (columns is not None and columns < 1):
+        raise UserError(f"n={n} and columns={columns}: give 1 or more of each")
+    check_length("context", context, n, what="n is")
+    conditions = {} if context is None else {"context": context}
+    x = as_array(vae.sample(n, seed=seed, mean=True, **conditions), "vae.sample")
+    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    title = "Samples: mean of p(x|z) at z from the prior"
+    if kind(x) == "points":
+        return points(as_vectors(x), title)
+    if kind(x) == "vectors":
+        return vector_gallery([("sample", BASE, as_vectors(x))], title, columns=columns)
+    levels = levels_of(vae, levels, context)
+    return image_gallery(as_pictures(x, levels), title, columns=columns)
