@@ -56,6 +56,10 @@ def vae(
     likelihood_options: Mapping | None = None,
     posterior: str = "normal",
     conditioner: keras.layers.Layer | None = None,
+    beta: float | Schedule = 1.0,
+    free_bits: float | Schedule | None = None,
+    capacity: float | Schedule | None = None,
+    samples: int = 1,
     **parts,
 ) -> VAE:
     """The variational autoencoder: trunks by name, a posterior and a likelihood by name.
@@ -71,7 +75,11 @@ def vae(
         likelihood_options: Arguments of the likelihood's layer, such as `levels`.
         posterior: A name of `POSTERIORS`.
         conditioner: Keras layer from the context to a vector, for a conditional model.
-        **parts: `prior`, `objective`, `seed` and further arguments of `VAE`.
+        beta: See `tfvae.objectives.ELBO`, as for the next three.
+        free_bits: Floor of the rate, nats per latent group.
+        capacity: Target of the rate, nats.
+        samples: Posterior samples per example in the loss.
+        **parts: `prior`, `seed` and further arguments of `VAE`.
 
     Returns:
         The model, uncompiled.
@@ -98,6 +106,7 @@ def vae(
     return VAE(
         networks.Encoder(down, POSTERIORS[posterior](latent_dim), conditioner=conditioner),
         networks.Decoder(up, head, conditioner=conditioner),
+        objective=ELBO(beta, free_bits=free_bits, capacity=capacity, samples=samples),
         **parts,
     )
 
@@ -120,7 +129,7 @@ def beta_vae(
         Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
         Framework", 2017, Eq. 4.
     """
-    return vae(event_shape, latent_dim, objective=ELBO(beta=beta), **options)
+    return vae(event_shape, latent_dim, beta=beta, **options)
 
 
 _RECIPES = {recipe.__name__: recipe for recipe in (vae, beta_vae)}

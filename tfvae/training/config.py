@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 from tfvae.errors import UserError, unknown_name
 
@@ -43,12 +44,13 @@ def default_config() -> ConfigDict:
     config.likelihood = "bernoulli"
     config.normal = ConfigDict({"scale": "shared"})  # learned, shared, or a number as a string
     # Objective.
-    config.beta = 1.0
+    config.beta = placeholder(float)  # weight of the rate; None: the recipe's own
     config.beta_schedule = ConfigDict(
-        {"name": "constant", "start": 0.0, "steps": 1000, "period": 1000}
+        # linear, cosine: from start to beta over steps; cyclical: anew every so many steps
+        {"name": "constant", "start": 0.0, "steps": 1000}
     )
-    config.free_bits = 0.0  # nats per latent group; 0: none
-    config.capacity = -1.0  # nats; below 0: none
+    config.free_bits = placeholder(float)  # nats per latent group; None: none
+    config.capacity = placeholder(float)  # nats; None: none
     config.samples = 1  # posterior samples per example in the loss
     # Training.
     config.epochs = 30
@@ -99,12 +101,15 @@ def check_config(config: ConfigDict) -> None:
         "seed": 0,
         "beta": 0,
         "free_bits": 0,
+        "capacity": 0,
+        "beta_schedule.steps": 1,
+        "beta_schedule.start": 0,
         "evaluation.samples": 1,
         "evaluation.examples": 0,
     }
     for field, low in at_least.items():
         value = _get(config, field)
-        if not value >= low:
+        if value is not None and not value >= low:
             raise UserError(f"config.{field} is {value!r}: give a number from {low}")
     if not config.learning_rate > 0:
         raise UserError(f"config.learning_rate is {config.learning_rate!r}: give one above 0")
@@ -114,7 +119,7 @@ def check_config(config: ConfigDict) -> None:
             raise UserError(f"config.{field} is {units!r}: give positive whole numbers")
     if len(config.image_size) not in (0, 2):
         raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
-    if config.free_bits > 0 and config.capacity >= 0:
+    if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
 
 

@@ -45,14 +45,14 @@ class Workdir:
         self.figures = self.path / "figures"
         self.evaluation = self.path / "evaluation.json"
 
-    def claim(self, config: ConfigDict) -> None:
-        """Writes the configuration, or holds it against the one of the run that is here.
+    def check(self, config: ConfigDict) -> None:
+        """Refuses a folder that belongs to another run or to something else.
 
         Args:
             config: The configuration of the run.
 
         Raises:
-            UserError: If the folder belongs to another run, or cannot be written to.
+            UserError: If the folder cannot be the run's.
         """
         if self.config.exists():
             self._compare(config.to_dict())
@@ -61,6 +61,16 @@ class Workdir:
                 f"{str(self.path)!r} is not the folder of a run (it has no config.json) and is not "
                 "empty: give another --workdir"
             )
+
+    def claim(self, config: ConfigDict) -> None:
+        """Makes the folders and writes the configuration.
+
+        Args:
+            config: The configuration of the run.
+
+        Raises:
+            UserError: If the folder cannot be written to.
+        """
         try:
             for folder in (self.checkpoints, self.logs, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)

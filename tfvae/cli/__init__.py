@@ -1,0 +1,1 @@
+"""The commands: thin absl mains over the package."""

@@ -1,0 +1,6 @@
+"""Evaluation: likelihood of held-out data, and how much of the latent space is in use."""
+
+from tfvae.evaluation.active_units import active_units
+from tfvae.evaluation.likelihood import evaluate_likelihood
+
+__all__ = ["active_units", "evaluate_likelihood"]

@@ -1,0 +1,87 @@
+"""The likelihood table of held-out data: ELBO, importance-weighted log p(x), and their parts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfvae.batches import unpack
+from tfvae.distribute import as_seed, fold_in
+from tfvae.errors import UserError
+from tfvae.evaluation.active_units import active_units
+from tfvae.supports import support_of
+from tfvae.vae import VAE
+
+__all__ = ["evaluate_likelihood"]
+
+
+def evaluate_likelihood(
+    vae: VAE,
+    dataset: tf.data.Dataset,
+    *,
+    samples: int = 100,
+    examples: int | None = None,
+    chunk: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, float]:
+    """Estimates how well a model explains a data set.
+
+    Args:
+        vae: The model.
+        dataset: Batches of x, or of (x, context).
+        samples: Posterior samples per example for log p(x).
+        examples: How many examples to take from the front; None: all.
+        chunk: Samples in memory at once, as for `vae.log_prob`.
+        seed: Seed of the noise: the same seed gives the same table.
+        progress: Called with the number of examples done after each batch.
+
+    Returns:
+        By name: `examples`, `samples`; `elbo` and `log_prob` (means, nats), `elbo_se` and
+        `log_prob_se` (standard errors of the means over the examples, nats); `gap` (log_prob −
+        elbo, nats: what the posterior and its sampling lose); `bits_per_dim` of log_prob where
+        the data are discrete; `active_units` where the posterior has a mean.
+
+    Raises:
+        UserError: If there is no example.
+
+    Example:
+        >>> table = evaluate_likelihood(vae, tfvae.data.load("digits", "test"), samples=50)
+        >>> table["log_prob"] >= table["elbo"]
+        True
+    """
+    elbos, log_probs, means = [], [], []
+    done, dimensions, discrete = 0, 0, False
+    for i, batch in enumerate(dataset):
+        x, context, _ = unpack(batch)
+        if examples is not None:
+            x, context = (None if t is None else t[: examples - done] for t in (x, context))
+        done += int(x.shape[0])
+        here = fold_in(as_seed(seed), i)
+        elbos.append(vae.elbo(x, seed=here, context=context).numpy())
+        log_probs.append(
+            vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy()
+        )
+        prediction = vae.predict_step((x, context))
+        means.append(prediction["z"].numpy())
+        dimensions = math.prod(x.shape[1:])
+        discrete = support_of(vae(x[:1], context[:1] if context is not None else None).likelihood).integer
+        if progress is not None:
+            progress(done)
+        if done == examples:
+            break
+    if not done:
+        raise UserError("there is no example to evaluate: the data set is empty")
+    table = {"examples": done, "samples": samples}
+    for name, values in [("elbo", elbos), ("log_prob", log_probs)]:
+        values = np.concatenate(values).astype(np.float64)
+        table[name] = float(values.mean())
+        table[f"{name}_se"] = float(values.std(ddof=1) / math.sqrt(done)) if done > 1 else math.nan
+    table["gap"] = table["log_prob"] - table["elbo"]
+    if discrete:
+        table["bits_per_dim"] = -table["log_prob"] / (dimensions * math.log(2.0))
+    table["active_units"] = active_units(np.concatenate(means))
+    return table

@@ -1,0 +1,140 @@
+"""From a configuration to data and a model."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+import keras
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from tfvae import data, recipes, schedules
+from tfvae.errors import UserError
+from tfvae.vae import VAE
+
+__all__ = ["build_model", "load_data"]
+
+
+def load_data(
+    config: ConfigDict, split: str, *, data_dir: str | os.PathLike | None = None, **options
+) -> tf.data.Dataset:
+    """Loads a split as the configuration's likelihood takes it.
+
+    Args:
+        config: The configuration.
+        split: The split, such as `config.test_split`.
+        data_dir: Folder with dataset files.
+        **options: Further arguments of `tfvae.data.load`.
+
+    Returns:
+        Batches of x.
+    """
+    return data.load(
+        config.dataset,
+        split,
+        config.batch_size,
+        binarization=config.binarization if config.likelihood == "bernoulli" else "none",
+        values="levels" if config.likelihood in recipes.OF_LEVELS else "unit",
+        seed=config.seed,
+        size=tuple(config.image_size) or None,
+        data_dir=data_dir,
+        **options,
+    )
+
+
+def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
+    how = config.beta_schedule
+    if how.name == "constant":
+        return config.beta
+    beta = 1.0 if config.beta is None else config.beta
+    kind = {
+        "linear": schedules.Linear,
+        "cosine": schedules.Cosine,
+        "cyclical": schedules.Cyclical,
+    }[how.name]
+    return kind(how.start, beta, how.steps)
+
+
+def _likelihood_options(config: ConfigDict, levels: int | None) -> dict:
+    if config.likelihood in recipes.OF_LEVELS:
+        if levels is None:
+            raise UserError(
+                f"config.likelihood={config.likelihood} takes integer levels, and "
+                f"{config.dataset!r} holds real numbers: take normal or continuous_bernoulli"
+            )
+        return {"levels": levels}
+    if config.likelihood == "normal":
+        scale = config.normal.scale
+        return {"scale": scale if scale in ("learned", "shared") else _number(scale)}
+    return {}
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UserError(
+            f"config.normal.scale is {text!r}: give learned, shared or a number"
+        ) from None
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str):
+    """The policy holds while the model is made, and not for anybody else."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None) -> VAE:
+    """Makes the compiled model of a configuration.
+
+    Args:
+        config: The configuration.
+        data_dir: Folder with dataset files, for the data's shape.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: If the parts do not fit together.
+    """
+    size = tuple(config.image_size) or None
+    info = data.info(config.dataset, data_dir=data_dir, size=size)
+    if len(info.shape) != 3 and config.network != "mlp":
+        raise UserError(
+            f"config.network={config.network} takes images [height, width, channels], and "
+            f"{config.dataset!r} has examples of shape {info.shape}: take config.network=mlp"
+        )
+    objective = {
+        "beta": _schedule(config),
+        "free_bits": config.free_bits,
+        "capacity": config.capacity,
+        "samples": config.samples,
+    }
+    with _dtype_policy(config.policy):
+        vae = recipes.get(config.recipe)(
+            info.shape,
+            config.latent_dim,
+            network=config.network,
+            hidden=tuple(config.hidden),
+            network_options=config[config.network].to_dict() if config.network != "mlp" else None,
+            likelihood=config.likelihood,
+            likelihood_options=_likelihood_options(config, info.levels),
+            posterior=config.posterior,
+            seed=config.seed,
+            **{name: value for name, value in objective.items() if value is not None},
+        )
+        # Weights are drawn when they are made: of the run's seed, for a run can be repeated.
+        keras.utils.set_random_seed(config.seed)
+        vae.compile(
+            optimizer=keras.optimizers.Adam(config.learning_rate),
+            jit_compile=config.xla,
+            steps_per_execution=config.steps_per_execution,
+        )
+        vae.check(next(iter(load_data(config, config.train_split, data_dir=data_dir))))
+    return vae

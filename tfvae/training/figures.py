@@ -1,0 +1,86 @@
+"""The figures of a run: as PNG files at its end, in TensorBoard as it goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from tfvae import data, plots, recipes
+from tfvae.training.build import load_data
+from tfvae.training.panels import Panels
+from tfvae.training.workdir import Workdir
+from tfvae.vae import VAE
+
+__all__ = ["draw_figures", "panels"]
+
+EXAMPLES = 2000
+
+
+def _examples(config: ConfigDict, data_dir) -> dict:
+    """Test examples with what a figure wants to know of them."""
+    info = data.info(config.dataset, data_dir=data_dir, size=tuple(config.image_size) or None)
+    labelled = info.classes is not None
+    batches = load_data(config, config.test_split, data_dir=data_dir, labels=labelled)
+    xs, labels = [], []
+    for batch in batches:
+        x, label = batch if labelled else (batch, None)
+        xs.append(x.numpy())
+        labels.append(None if label is None else label.numpy())
+        if sum(map(len, xs)) >= EXAMPLES:
+            break
+    return {
+        "x": np.concatenate(xs)[:EXAMPLES],
+        "labels": np.concatenate(labels)[:EXAMPLES] if labelled else None,
+        "names": info.classes,
+        "levels": info.levels if config.likelihood in recipes.OF_LEVELS else None,
+    }
+
+
+def panels(
+    config: ConfigDict, workdir: Workdir, data_dir: str | os.PathLike | None = None
+) -> list[Panels]:
+    """The callback that draws in TensorBoard, if the configuration wants it.
+
+    Args:
+        config: The configuration.
+        workdir: The folder of the run.
+        data_dir: Folder with dataset files.
+
+    Returns:
+        A list of one callback or none.
+    """
+    if not config.panels_every:
+        return []
+    some = _examples(config, data_dir)
+    return [Panels(workdir.logs / "panels", every=config.panels_every, **some)]
+
+
+def draw_figures(
+    vae: VAE, config: ConfigDict, workdir: Workdir, data_dir: str | os.PathLike | None = None
+) -> list[Path]:
+    """Draws all figures of a run.
+
+    Args:
+        vae: The model.
+        config: The configuration.
+        workdir: The folder of the run.
+        data_dir: Folder with dataset files.
+
+    Returns:
+        The files.
+    """
+    some = _examples(config, data_dir)
+    x, levels = some["x"], some["levels"]
+    figures = {
+        "reconstructions": plots.reconstructions(vae, x, levels=levels, seed=config.seed),
+        "samples": plots.samples(vae, 64, levels=levels, seed=config.seed),
+        "latent_plane": plots.latent_plane(vae, x, some["labels"], names=some["names"]),
+        "traversals": plots.traversals(vae, x, levels=levels),
+        "training_curves": plots.training_curves(workdir.metrics),
+    }
+    return [
+        plots.save(figure, workdir.figures / f"{name}.png") for name, figure in figures.items()
+    ]

@@ -1,0 +1,47 @@
+"""The table that a run ends with."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+
+__all__ = ["table_lines"]
+
+
+def _row(name: str, value: str) -> str:
+    return f"  {name:<28}{value}"
+
+
+def _nats(table: Mapping[str, float], name: str) -> str:
+    error = table[f"{name}_se"]
+    return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " nats"
+
+
+def table_lines(
+    table: Mapping[str, float], metrics: Sequence[Mapping[str, str]] = ()
+) -> list[str]:
+    """Lays out the likelihood table, with the time that the training took.
+
+    Args:
+        table: As `tfvae.evaluation.evaluate_likelihood` returns it.
+        metrics: The rows of `metrics.csv`.
+
+    Returns:
+        Lines of text; ± is the standard error over the examples.
+    """
+    lines = [
+        _row("test ELBO", _nats(table, "elbo")),
+        _row(f"log p(x), {table['samples']} samples", _nats(table, "log_prob")),
+        _row("gap, log p(x) − ELBO", f"{table['gap']:.2f} nats"),
+    ]
+    if "bits_per_dim" in table:
+        lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))
+    lines.append(_row("active units", str(table["active_units"])))
+    lines.append(_row("test examples", str(table["examples"])))
+    if metrics:
+        seconds = sum(float(row["seconds"]) for row in metrics)
+        rate = statistics.median(float(row["images_per_second"]) for row in metrics)
+        lines.append(_row("training time", f"{seconds:.0f} s, {len(metrics)} epochs"))
+        lines.append(_row("training speed", f"{rate:.0f} images per second"))
+    return lines
