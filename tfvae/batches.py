@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfvae.errors import UserError
 
-__all__ = ["first_batch", "unpack"]
+__all__ = ["as_float", "first_batch", "unpack", "with_context"]
 
 
 def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
@@ -17,9 +18,14 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         data: x, `(x,)`, `(x, context)` or `(x, context, sample_weight)`; x of any number type.
 
     Returns:
-        x as float32 (float64 stays), the context or None, the sample weights or None.
+        x as float32 (float64 stays), the context or None, the sample weights, `[batch]`, or None.
+        A context of no numbers, `[batch, 0]`, is none: Keras drops the weights beside no context.
     """
     x, context, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if context is not None and context.shape[-1:] == (0,):
+        context = None
+    if weights is not None:
+        weights = tf.reshape(weights, [-1])  # Keras takes [batch, 1] as well
     return as_float(x), context, weights
 
 
@@ -29,12 +35,29 @@ def as_float(x) -> tf.Tensor:
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 
-def first_batch(x, y=None):
+def with_context(x, y, weights):
+    """Puts a context of no numbers beside sample weights that have none: Keras drops them alone.
+
+    Args:
+        x: An array of x, or a data set.
+        y: The contexts, or None.
+        weights: The sample weights, or None.
+
+    Returns:
+        The contexts and the weights.
+    """
+    if y is None and weights is not None:
+        y = np.zeros((len(x), 0), np.float32)
+    return y, weights
+
+
+def first_batch(x, y=None, weights=None):
     """Looks at the first batch of what `fit` was given, without using it up.
 
     Args:
         x: A `tf.data.Dataset`, an array, a tensor, or a `keras.utils.PyDataset`.
         y: The contexts beside an array.
+        weights: The sample weights beside an array.
 
     Returns:
         The batch, as `unpack` takes it; None where looking would use it up (a generator).
@@ -47,7 +70,7 @@ def first_batch(x, y=None):
     elif isinstance(x, keras.utils.PyDataset):
         batch = x[0] if len(x) else None
     elif hasattr(x, "shape") and hasattr(x, "__getitem__"):
-        batch = (x[:32], None if y is None else y[:32]) if len(x) else None
+        batch = tuple(None if a is None else a[:32] for a in (x, y, weights)) if len(x) else None
     else:
         return None
     if batch is None or tf.size(unpack(batch)[0]) == 0:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
@@ -13,7 +15,7 @@ from tfvae.layers.coercible import concrete
 
 tfd = tfp.distributions
 
-__all__ = ["Support", "check_data", "support_of"]
+__all__ = ["Support", "check_data", "check_shape", "support_of"]
 
 
 class Support(NamedTuple):
@@ -112,7 +114,7 @@ def check_data(x: np.ndarray, likelihood: tfd.Distribution) -> None:
         UserError: If the shape differs, a value is not finite, or a value is outside the support.
     """
     x = np.asarray(x)
-    check_shape(x.shape[1:], likelihood)
+    check_shape(x.shape[1:], likelihood.event_shape)
     bad = np.size(x) - np.count_nonzero(np.isfinite(x))
     if bad:
         raise UserError(
@@ -131,17 +133,17 @@ def check_data(x: np.ndarray, likelihood: tfd.Distribution) -> None:
         )
 
 
-def check_shape(shape: tuple[int | None, ...], likelihood: tfd.Distribution) -> None:
+def check_shape(shape: tuple[int | None, ...], event: Sequence[int]) -> None:
     """Refuses data whose shape is not the likelihood's event shape.
 
     Args:
         shape: Shape of one example.
-        likelihood: p(x|z).
+        event: Event shape of p(x|z).
 
     Raises:
         UserError: If the two differ.
     """
-    event = likelihood.event_shape
+    event = tf.TensorShape(event)
     if not event.is_compatible_with(shape):
         shape, event = tuple(shape), tuple(event)
         hint = "reshape the data or change the decoder's event_shape"

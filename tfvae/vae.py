@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.batches import as_float, first_batch, unpack
+from tfvae.batches import as_float, first_batch, unpack, with_context
 from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
 from tfvae.divergences import log_importance_weights
 from tfvae.errors import MissingFileError, UserError
@@ -29,6 +29,17 @@ __all__ = ["VAE", "load"]
 
 PARTS = ("encoder", "decoder", "prior", "objective")
 CHUNK_ELEMENTS = 2**22
+
+
+def _distribution(part: str, output) -> tfd.Distribution:
+    """The distribution that a network returned."""
+    output = concrete(output)
+    if not isinstance(output, tfd.Distribution):
+        raise UserError(
+            f"the {part} returned {type(output).__name__} and not a distribution: let it end in a "
+            "layer of tfvae.layers, or return a tfd.Distribution"
+        )
+    return output
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -100,10 +111,6 @@ class VAE(keras.Model):
             if self.terms.names is None:
                 self.terms.build(["loss", *terms])
 
-        head = getattr(self.decoder, "head", None)
-        if head is not None and tuple(x_shape[1:]) != head.event_shape:
-            # Before the encoder is built for a shape that is wrong.
-            check_shape(tuple(x_shape[1:]), tfd.Sample(tfd.Normal(0.0, 1.0), head.event_shape))
         build_by_call(run, x_shape, context_shape)
         if not self.objective.built:
             self.objective.build(tuple(x_shape))
@@ -122,14 +129,21 @@ class VAE(keras.Model):
             The latent groups and the likelihood.
         """
         x = as_float(x)
+        self._check_shape(x)
         posterior = self.encode(x, context)
         self._build_prior(posterior)
         latents = self.prior_layer.infer(
             posterior, context=context, samples=samples, seed=as_seed(seed)
         )
         likelihood = self.decode(latents[-1].z, context)
-        check_shape(tuple(x.shape[1:]), likelihood)
+        check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         return VAEOutput(latents, likelihood)
+
+    def _check_shape(self, x: tf.Tensor) -> None:
+        """Refuses a wrong shape before the encoder is called, or even built, on it."""
+        event = getattr(getattr(self.decoder, "head", None), "event_shape", None)
+        if event is not None and x.shape.rank is not None:
+            check_shape(tuple(x.shape[1:]), event)
 
     def _build_prior(self, posterior: tfd.Distribution) -> None:
         if not self.prior_layer.built:
@@ -146,7 +160,7 @@ class VAE(keras.Model):
             A distribution of batch shape `[batch]`.
         """
         kwargs = {} if context is None else {"context": context}
-        return concrete(self.encoder(as_float(x), **kwargs))
+        return _distribution("encoder", self.encoder(as_float(x), **kwargs))
 
     def decode(self, z, context=None) -> tfd.Distribution:
         """The likelihood p(x|z).
@@ -171,7 +185,7 @@ class VAE(keras.Model):
                 context = fold(tf.broadcast_to(context, shape), context.shape.rank - 1)
             z = fold(z, event_rank)
         kwargs = {} if context is None else {"context": context}
-        likelihood = concrete(self.decoder(z, **kwargs))
+        likelihood = _distribution("decoder", self.decoder(z, **kwargs))
         return likelihood if flat else Unfolded(likelihood, batch)
 
     def prior(self, context=None) -> tfd.Distribution:
@@ -263,9 +277,10 @@ class VAE(keras.Model):
 
     def _in_chunks(self, estimate, x, context, samples, chunk, seed):
         for name, value in [("samples", samples), ("chunk", 1 if chunk is None else chunk)]:
-            if value < 1:
+            if value != int(value) or value < 1:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")
         x = as_float(x)
+        self._check_shape(x)
         if not self.built:
             self.build(x.shape, None if context is None else context.shape)
         chunk = min(samples, chunk or max(1, CHUNK_ELEMENTS // max(1, math.prod(x.shape))))
@@ -293,28 +308,70 @@ class VAE(keras.Model):
         function = {"log_prob": log_prob, "elbo": elbo}[estimate]
         made = self._chunk_functions
         key = (estimate, samples)
-        return made.setdefault(key, tf.function(function, reduce_retracing=True))
+        return made.setdefault(key, tf.function(function, reduce_retracing=True, autograph=False))
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """Trains the model: `keras.Model.fit`, after a look at the first batch.
 
         Args:
             x: A `tf.data.Dataset` of x, `(x, context)` or `(x, context, sample_weight)`, or an
                 array of x.
             y: The contexts beside an array.
-            *args: Further arguments of `keras.Model.fit`.
+            batch_size: Batch size, for arrays.
+            epochs: Number of epochs.
             **kwargs: Further arguments of `keras.Model.fit`.
 
         Returns:
             `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
 
         Raises:
-            UserError: If the data set is empty, or the likelihood gives its values no density.
+            UserError: If the data set is empty, the likelihood gives its values no density, or
+                `compile` was given a loss or metrics.
         """
-        batch = first_batch(x, y)
+        compiled = self.get_compile_config() or {}
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if compiled.get(name):
+                raise UserError(
+                    f"compile({name}=...) would have no effect: the loss is the model's objective "
+                    "and its terms are the metrics, give VAE(objective=...)"
+                )
+        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        validation = kwargs.pop("validation_data", None)
+        if isinstance(validation, (tuple, list)) and len(validation) == 3:
+            validation = (validation[0], *with_context(*validation))
+        for data in ((x, y), validation):
+            batch = first_batch(*data) if isinstance(data, (tuple, list)) else first_batch(data)
+            if batch is not None:
+                self.check(batch)
+        if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
+            kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
+        return super().fit(
+            x,
+            y,
+            batch_size,
+            epochs,
+            sample_weight=weights,
+            validation_data=validation,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Gives the terms' means over data: `keras.Model.evaluate`.
+
+        Args:
+            x: As in `fit`.
+            y: As in `fit`.
+            batch_size: Batch size, for arrays.
+            **kwargs: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            The loss and the terms; by name with `return_dict=True`.
+        """
+        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        batch = None if self.built else first_batch(x, y)
         if batch is not None:
             self.check(batch)
-        return super().fit(x, y, *args, **kwargs)
+        return super().evaluate(x, y, batch_size, sample_weight=weights, **kwargs)
 
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
@@ -373,6 +430,9 @@ class VAE(keras.Model):
 
     def test_step(self, data) -> dict:
         """The same numbers as in training, with noise that is the same at each evaluation."""
+        if not self.built:  # `test_on_batch` alone comes here without weights
+            x, context, _ = unpack(data)
+            self.build(x.shape, None if context is None else context.shape)
         seen = tf.convert_to_tensor(self.terms.counts)[0]
         self._batch_loss(data, fold_in(replica_seed(self.seed, self.step), seen), training=False)
         return self.get_metrics_result()
