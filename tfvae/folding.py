@@ -29,7 +29,7 @@ class Unfolded(tfd.Distribution):
     """A distribution with its one batch axis split into several.
 
     Unlike `tfd.BatchReshape`, `log_prob` broadcasts: a batch of data `[batch, *event]` meets a
-    distribution of batch shape `[K, batch]`.
+    distribution of batch shape `[K, batch]`, as draws `[n, K, batch, *event]` do.
 
     Args:
         distribution: Of batch shape `[product of batch]`.
@@ -77,9 +77,12 @@ class Unfolded(tfd.Distribution):
 
     def _log_prob(self, value):
         event = self._event_shape_tensor()
-        value = tf.broadcast_to(value, tf.concat([self._batch, event], axis=0))
-        value = fold(value, self.event_shape.rank)
-        return self._unfold(self.distribution.log_prob(value), [])
+        extra = value.shape.rank - self.event_shape.rank - self._batch.shape[0]
+        draws = tf.shape(value)[: max(extra, 0)]
+        shape = tf.concat([draws, self._batch], axis=0)
+        value = tf.broadcast_to(value, tf.concat([shape, event], axis=0))
+        value = tf.reshape(value, tf.concat([draws, [-1], event], axis=0))
+        return tf.reshape(self.distribution.log_prob(value), shape)
 
     def _sample_n(self, n, seed=None):
         draws = self.distribution.sample(n, seed=seed)

@@ -7,6 +7,7 @@ traced, and a resumed run needs no callback, for the step is all the state there
 from __future__ import annotations
 
 import math
+import numbers
 
 import keras
 import tensorflow as tf
@@ -172,6 +173,6 @@ def get(value: float | Schedule) -> Schedule:
     """
     if isinstance(value, Schedule):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
         return Constant(value)
     raise UserError(f"expected a number or a tfvae.schedules.Schedule, got {value!r}")

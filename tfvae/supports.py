@@ -100,6 +100,8 @@ def support_of(distribution: tfd.Distribution) -> Support:
     looked_through = (tfd.Independent, tfd.BatchReshape, tfd.Sample, Unfolded)
     if isinstance(distribution, looked_through):
         return support_of(distribution.distribution)
+    if isinstance(distribution, tfd.MixtureSameFamily):
+        return support_of(distribution.components_distribution)
     return _REAL
 
 

@@ -147,7 +147,13 @@ class VAE(keras.Model):
 
     def _build_prior(self, posterior: tfd.Distribution) -> None:
         if not self.prior_layer.built:
-            self.prior_layer.build(tuple(posterior.event_shape))
+            event = tuple(posterior.event_shape)
+            if self.prior_layer.event_shape not in (None, event):
+                raise UserError(
+                    f"the posterior's event shape is {event}, the prior's is "
+                    f"{self.prior_layer.event_shape}: give both the same one, or the prior none"
+                )
+            self.prior_layer.build(event)
 
     def encode(self, x, context=None) -> tfd.Distribution:
         """The posterior q(z|x).

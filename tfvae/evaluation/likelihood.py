@@ -62,13 +62,13 @@ def evaluate_likelihood(
         done += int(x.shape[0])
         here = fold_in(as_seed(seed), i)
         elbos.append(vae.elbo(x, seed=here, context=context).numpy())
-        log_probs.append(
-            vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy()
-        )
+        log_probs.append(vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy())
         prediction = vae.predict_step((x, context))
         means.append(prediction["z"].numpy())
         dimensions = math.prod(x.shape[1:])
-        discrete = support_of(vae(x[:1], context[:1] if context is not None else None).likelihood).integer
+        discrete = support_of(
+            vae(x[:1], context[:1] if context is not None else None).likelihood
+        ).integer
         if progress is not None:
             progress(done)
         if done == examples:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+
 import keras
 import tensorflow as tf
 
@@ -68,7 +70,7 @@ class ELBO(Objective):
         if free_bits is not None and capacity is not None:
             raise UserError("free_bits and capacity exclude each other: give one of them")
         for name, value in [("beta", beta), ("free_bits", free_bits), ("capacity", capacity)]:
-            if isinstance(value, (int, float)) and value < 0:
+            if isinstance(value, numbers.Real) and value < 0:
                 raise UserError(f"{name} takes a number from 0, got {value!r}")
         self.beta = get(beta)
         self.free_bits = None if free_bits is None else get(free_bits)

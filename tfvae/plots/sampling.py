@@ -25,8 +25,9 @@ def samples(
     context: Any = None,
     columns: int | None = None,
     levels: int | None = None,
+    mean: bool = True,
 ) -> Figure:
-    """Draws the mean of p(x|z) at draws of z from the prior.
+    """Draws the mean of p(x|z), or a draw of it, at draws of z from the prior.
 
     Args:
         vae: A `tfvae.VAE`.
@@ -36,6 +37,7 @@ def samples(
         columns: Samples side by side; None: as many as make the grid square.
         levels: Images have the values 0 to `levels - 1`; None: what the likelihood says, else
             they are in [0, 1].
+        mean: Whether the mean of p(x|z) is shown, or a draw of it.
 
     Returns:
         The figure: images in a grid, vectors as lines, data of one or two numbers as a
@@ -48,9 +50,9 @@ def samples(
         raise UserError(f"n={n} and columns={columns}: give 1 or more of each")
     check_length("context", context, n, what="n is")
     conditions = {} if context is None else {"context": context}
-    x = as_array(vae.sample(n, seed=seed, mean=True, **conditions), "vae.sample")
+    x = as_array(vae.sample(n, seed=seed, mean=mean, **conditions), "vae.sample")
     columns = min(n, columns or math.ceil(math.sqrt(n)))
-    title = "Samples: mean of p(x|z) at z from the prior"
+    title = f"Samples: {'mean' if mean else 'draws'} of p(x|z) at z from the prior"
     if kind(x) == "points":
         return points(as_vectors(x), title)
     if kind(x) == "vectors":

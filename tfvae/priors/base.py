@@ -8,7 +8,6 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
 from tfvae.layers.base import event_shape_of
 from tfvae.types import Latent
 
@@ -36,21 +35,9 @@ class Prior(keras.layers.Layer):
         self.event_shape = None if event_shape is None else event_shape_of(event_shape)
 
     def build(self, event_shape=None):
-        """Makes the weights for events of this shape.
-
-        Raises:
-            UserError: If the prior was made for events of another shape.
-        """
-        if event_shape is None:
-            return
-        event_shape = event_shape_of(event_shape)
+        """Makes the weights for events of this shape."""
         if self.event_shape is None:
-            self.event_shape = event_shape
-        elif self.event_shape != event_shape:
-            raise UserError(
-                f"the posterior's event shape is {event_shape}, the prior's is "
-                f"{self.event_shape}: give both the same one, or the prior none"
-            )
+            self.event_shape = event_shape_of(event_shape)
 
     def call(self, context=None) -> tfd.Distribution:
         """Makes the distribution.

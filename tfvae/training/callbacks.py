@@ -17,9 +17,34 @@ __all__ = [
     "EpochOfData",
     "Interrupted",
     "MetricsFile",
+    "ProgressBar",
     "StopOnSignal",
     "read_metrics",
 ]
+
+
+def done(batch: int, steps: int | None) -> int:
+    """Batches of the epoch that are done.
+
+    With several steps in one call, Keras numbers the last one as if the epoch were a whole number
+    of calls.
+
+    Args:
+        batch: What the callback was called with.
+        steps: Batches in the epoch, None where that is unknown.
+
+    Returns:
+        The number of batches.
+    """
+    return batch + 1 if steps is None else min(batch + 1, steps)
+
+
+class ProgressBar(keras.callbacks.ProgbarLogger):
+    """Keras's progress bar, which stays within the epoch with several steps in one call."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar."""
+        super().on_train_batch_end(done(batch, self.target) - 1, logs)
 
 
 class EpochOfData(keras.callbacks.Callback):
@@ -46,8 +71,8 @@ class EpochOfData(keras.callbacks.Callback):
         self._base, self.first = epoch * self.steps + self.first, 0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Counts; with several steps in one call, `batch` is the last of them."""
-        self.batches = self._base + batch + 1
+        """Counts."""
+        self.batches = self._base + done(batch, self.params.get("steps"))
 
 
 class Clock(keras.callbacks.Callback):
@@ -74,7 +99,9 @@ class Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Reads the clock."""
         self.seconds = time.perf_counter() - self._start
-        self.images_per_second = (batch + 1) * self.batch_size / self.seconds
+        self.images_per_second = (
+            done(batch, self.params.get("steps")) * self.batch_size / self.seconds
+        )
 
 
 class MetricsFile(keras.callbacks.Callback):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfvae import data, plots, recipes
+from tfvae import data, plots
 from tfvae.training.build import load_data
 from tfvae.training.panels import Panels
 from tfvae.training.workdir import Workdir
@@ -35,7 +35,6 @@ def _examples(config: ConfigDict, data_dir) -> dict:
         "x": np.concatenate(xs)[:EXAMPLES],
         "labels": np.concatenate(labels)[:EXAMPLES] if labelled else None,
         "names": info.classes,
-        "levels": info.levels if config.likelihood in recipes.OF_LEVELS else None,
     }
 
 
@@ -73,14 +72,12 @@ def draw_figures(
         The files.
     """
     some = _examples(config, data_dir)
-    x, levels = some["x"], some["levels"]
+    x = some["x"]
     figures = {
-        "reconstructions": plots.reconstructions(vae, x, levels=levels, seed=config.seed),
-        "samples": plots.samples(vae, 64, levels=levels, seed=config.seed),
+        "reconstructions": plots.reconstructions(vae, x, seed=config.seed),
+        "samples": plots.samples(vae, 64, seed=config.seed),
         "latent_plane": plots.latent_plane(vae, x, some["labels"], names=some["names"]),
-        "traversals": plots.traversals(vae, x, levels=levels),
+        "traversals": plots.traversals(vae, x),
         "training_curves": plots.training_curves(workdir.metrics),
     }
-    return [
-        plots.save(figure, workdir.figures / f"{name}.png") for name, figure in figures.items()
-    ]
+    return [plots.save(figure, workdir.figures / f"{name}.png") for name, figure in figures.items()]

@@ -14,7 +14,15 @@ from tfvae import distribute
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
 from tfvae.training.build import build_model, load_data
-from tfvae.training.callbacks import Clock, EpochOfData, Interrupted, MetricsFile, StopOnSignal, read_metrics
+from tfvae.training.callbacks import (
+    Clock,
+    EpochOfData,
+    Interrupted,
+    MetricsFile,
+    ProgressBar,
+    StopOnSignal,
+    read_metrics,
+)
 from tfvae.training.checkpoints import Checkpoints, restore, save
 from tfvae.training.config import check_config
 from tfvae.training.figures import draw_figures, panels
@@ -109,6 +117,7 @@ def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) 
         *panels(config, folder, data_dir),
         Checkpoints(folder, config.checkpoint_every, steps),
         stop,
+        *([ProgressBar()] if verbose else []),
     ]
 
     def fit(dataset: tf.data.Dataset, first: int, last: int) -> None:

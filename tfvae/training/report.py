@@ -18,9 +18,7 @@ def _nats(table: Mapping[str, float], name: str) -> str:
     return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " nats"
 
 
-def table_lines(
-    table: Mapping[str, float], metrics: Sequence[Mapping[str, str]] = ()
-) -> list[str]:
+def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]] = ()) -> list[str]:
     """Lays out the likelihood table, with the time that the training took.
 
     Args:

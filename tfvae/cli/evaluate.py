@@ -1,0 +1,66 @@
+"""`tfvae-evaluate`: the likelihood table of a trained model."""
+
+from __future__ import annotations
+
+import json
+
+from absl import flags
+
+from tfvae.cli.app import run_command
+
+__all__ = ["main", "run"]
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of tfvae-train.")
+_SAMPLES = flags.DEFINE_integer(
+    "samples", None, "Posterior samples per example; by default as config.evaluation says."
+)
+_EXAMPLES = flags.DEFINE_integer("examples", 0, "Test examples, from the front; 0: all.")
+_CHUNK = flags.DEFINE_integer("chunk", None, "Samples in memory at once.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
+)
+
+
+def main() -> int:
+    """Evaluates as the flags say; writes `evaluation.json` and prints the table."""
+    import keras
+
+    from tfvae.errors import UserError
+    from tfvae.evaluation import evaluate_likelihood
+    from tfvae.training.build import load_data
+    from tfvae.training.report import table_lines
+    from tfvae.training.workdir import Workdir, write_whole
+    from tfvae.vae import load
+
+    folder = Workdir(_WORKDIR.value)
+    config = folder.read_config()
+    samples = config.evaluation.samples if _SAMPLES.value is None else _SAMPLES.value
+    if samples < 1 or _EXAMPLES.value < 0:
+        raise UserError("--samples takes a number from 1, --examples one from 0")
+    vae = load(folder.model)
+    test = load_data(config, config.test_split, data_dir=_DATA_DIR.value)
+    examples = _EXAMPLES.value or None
+    bar = keras.utils.Progbar(examples or config.batch_size * int(test.cardinality()))
+    table = evaluate_likelihood(
+        vae,
+        test,
+        samples=samples,
+        examples=examples,
+        chunk=_CHUNK.value,
+        seed=config.seed,
+        progress=bar.update,
+    )
+    write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
+    print()
+    print("\n".join(table_lines(table)))
+    return 0
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    flags.mark_flag_as_required("workdir")
+    run_command(main)
+
+
+if __name__ == "__main__":
+    run()

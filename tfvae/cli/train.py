@@ -1,0 +1,55 @@
+"""`tfvae-train`: trains a model, or goes on with one."""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+from ml_collections import config_flags
+
+from tfvae.cli.app import INTERRUPTED, run_command
+
+__all__ = ["main", "run"]
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "File with the configuration; --config.FIELD=VALUE changes a field."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: what is written goes there.")
+_STRATEGY = flags.DEFINE_string(
+    "strategy", "auto", "auto (all local GPUs, or one device), one_device or mirrored."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
+)
+
+
+def main() -> int:
+    """Trains, evaluates and draws as the flags say."""
+    from tfvae.training.callbacks import Interrupted
+    from tfvae.training.loop import train_and_evaluate
+
+    try:
+        train_and_evaluate(
+            _CONFIG.value,
+            _WORKDIR.value,
+            strategy=_STRATEGY.value,
+            data_dir=_DATA_DIR.value,
+        )
+    except Interrupted:
+        print(
+            f"\nstopped; the state is saved in {_WORKDIR.value}/checkpoints. "
+            "The same command goes on from there.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    return 0
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    flags.mark_flags_as_required(["config", "workdir"])
+    run_command(main)
+
+
+if __name__ == "__main__":
+    run()
