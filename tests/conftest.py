@@ -60,9 +60,7 @@ def make_vae():
 
         return tfvae.VAE(
             network(tfvae.networks.Encoder, latent or tfvae.layers.IndependentNormal(2)),
-            network(
-                tfvae.networks.Decoder, likelihood or tfvae.layers.IndependentBernoulli(event)
-            ),
+            network(tfvae.networks.Decoder, likelihood or tfvae.layers.IndependentBernoulli(event)),
             **kwargs,
         )
 
@@ -97,9 +95,7 @@ def linear_gaussian():
         precision = np.eye(d) + w.T @ w / s**2
         covariance = np.linalg.inv(precision)
         gain = covariance @ w.T / s**2  # the posterior mean is gain (x − b)
-        head = (
-            tfvae.layers.MultivariateNormalTriL(d) if full else tfvae.layers.IndependentNormal(d)
-        )
+        head = tfvae.layers.MultivariateNormalTriL(d) if full else tfvae.layers.IndependentNormal(d)
         vae = tfvae.VAE(
             tfvae.networks.Encoder(tfvae.networks.MLP([]), head),
             tfvae.networks.Decoder(

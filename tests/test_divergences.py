@@ -50,9 +50,7 @@ def within(draws, truth, errors=4.0):
 def closed_form(loc, covariance):
     """KL(N(loc, covariance) ‖ N(0, I)) in float64."""
     trace = np.trace(covariance, axis1=-2, axis2=-1)
-    return 0.5 * (
-        trace + (loc**2).sum(-1) - loc.shape[-1] - np.linalg.slogdet(covariance)[1]
-    )
+    return 0.5 * (trace + (loc**2).sum(-1) - loc.shape[-1] - np.linalg.slogdet(covariance)[1])
 
 
 def test_kl_of_diagonal_normals_is_the_closed_form(diagonal):
@@ -99,9 +97,7 @@ def test_monte_carlo_agrees_with_the_closed_form(family, request):
     draws = monte_carlo_kl(latent)
     assert draws.shape == [20_000, 4]
     within(draws, np.asarray(analytic_kl(q, p)))
-    np.testing.assert_allclose(
-        kl_divergence(latent, "monte_carlo"), np.mean(draws, 0), rtol=1e-4
-    )
+    np.testing.assert_allclose(kl_divergence(latent, "monte_carlo"), np.mean(draws, 0), rtol=1e-4)
 
 
 def test_kl_is_zero_at_the_prior():

@@ -86,9 +86,7 @@ def test_draws_come_from_their_own_element(loc):
 def test_a_dynamic_batch(loc):
     ranks = []
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, None, 3, 2]), tf.TensorSpec([None, 3, 2])]
-    )
+    @tf.function(input_signature=[tf.TensorSpec([None, None, 3, 2]), tf.TensorSpec([None, 3, 2])])
     def function(loc, x):
         distribution = Unfolded(plain(fold(loc, 2)), tf.shape(loc)[:2])
         log_prob = distribution.log_prob(x)

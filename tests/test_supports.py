@@ -71,7 +71,11 @@ def test_data_in_the_support_pass(dtype):
 @pytest.mark.parametrize(
     ("case", "value", "words"),
     [
-        ("IndependentBernoulli", 255, "takes 0 and 1 alone, but the data hold 255 and span [0, 255"),
+        (
+            "IndependentBernoulli",
+            255,
+            "takes 0 and 1 alone, but the data hold 255 and span [0, 255",
+        ),
         ("IndependentBernoulli", 0.5, "binarize the data"),
         ("IndependentBernoulli", -1, "hold -1"),
         ("IndependentContinuousBernoulli", 7, "scale the data to [0, 1], as x / 255"),
