@@ -1,0 +1,142 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvae import data
+from tfvae.data.tfrecord_files import count_records
+from tfvae.errors import MissingFileError, UserError
+
+
+def images(start, stop, shape=(3, 3, 1)):
+    return np.stack([np.full(shape, number, np.uint8) for number in range(start, stop)])
+
+
+def levels(name, split, batch_size=4, **keywords):
+    dataset = data.load(name, split, batch_size, values="levels", **keywords)
+    return [int(one) for x in dataset.as_numpy_iterator() for one in x[:, 0, 0, 0]]
+
+
+@pytest.fixture
+def name(tmp_path):
+    """Four files, 10 + 20 + 3 + 12 records."""
+    for number, (start, stop) in enumerate([(0, 10), (10, 30), (30, 33), (33, 45)]):
+        data.write_tfrecord(
+            tmp_path / f"part{number}.tfrecord", images(start, stop), range(start, stop)
+        )
+    return f"tfrecord:{tmp_path}/part*.tfrecord"
+
+
+def test_every_tenth_record_is_for_testing(name):
+    assert data.info(name).splits == {"train": 41, "test": 4, "all": 45}
+    assert levels(name, "test") == [9, 19, 29, 39]
+    train = levels(name, "train", shuffle=False)
+    assert train == [number for number in range(45) if number % 10 != 9]
+    assert sorted(levels(name, "all")) == list(range(45))
+
+
+def test_slices(name):
+    train = levels(name, "train", shuffle=False)
+    assert levels(name, "train[5:20]", shuffle=False) == train[5:20]
+    assert sorted(levels(name, "train[5:20]", drop_remainder=False)) == train[5:20]
+    assert levels(name, "test[50%:]") == [29, 39]
+
+
+def test_names_tell_the_split(tmp_path):
+    data.write_tfrecord(tmp_path / "a-latest-train.tfrecord", images(0, 6))
+    data.write_tfrecord(tmp_path / "b-train.tfrecord", images(6, 9))
+    data.write_tfrecord(tmp_path / "a_test01.tfrecord", images(9, 13))
+    name = f"tfrecord:{tmp_path}/*.tfrecord"
+    assert data.info(name).splits == {"train": 9, "test": 4, "all": 13}
+    assert levels(name, "test") == [9, 10, 11, 12]
+    assert levels(name, "train[5:8]", shuffle=False) == [5, 6, 7]
+    data.write_tfrecord(tmp_path / "c.tfrecord", images(0, 1))
+    with pytest.raises(UserError, match=r"cannot tell the split of .*c\.tfrecord"):
+        data.info(name)
+
+
+def test_files_and_records_are_shuffled(name):
+    order = levels(name, "all", 45, shuffle=True)
+    assert sorted(order) == list(range(45))
+    assert np.corrcoef(order, np.arange(45))[0, 1] < 0.6
+
+
+def test_order_depends_on_seed_and_epoch_alone(name):
+    tf.random.set_seed(1)
+    one = levels(name, "train")
+    tf.random.set_seed(2)
+    assert levels(name, "train") == one
+    assert levels(name, "train", seed=1) != one
+
+
+def test_static_bits_belong_to_the_record(name):
+    def bits(**keywords):
+        dataset = data.load(name, "train", labels=True, binarization="static", **keywords)
+        return {
+            int(one): image.tobytes()
+            for x, label in dataset.as_numpy_iterator()
+            for image, one in zip(x, label, strict=True)
+        }
+
+    ordered = bits(batch_size=10, shuffle=False)
+    shuffled = bits(batch_size=3, shuffle=True, drop_remainder=False)
+    assert shuffled == ordered
+    assert len(set(ordered.values())) > 10  # dark images: many are black
+
+
+def test_resizing_and_channels(name):
+    assert data.info(name, size=(6, 5), channels=3).shape == (6, 5, 3)
+    dataset = data.load(name, "test", 4, size=(6, 5), channels=3, values="levels")
+    x = next(dataset.as_numpy_iterator())
+    assert np.array_equal(x[:, 3, 3, 1], [9, 19, 29, 39])
+
+
+def test_another_shape_names_the_record(tmp_path):
+    path = tmp_path / "mixed.tfrecord"
+    data.write_tfrecord(path, [*images(0, 2), *images(2, 3, shape=(4, 3, 1))])
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"record 2 of .*mixed\.tfrecord is 4x3"
+    ):
+        levels(f"tfrecord:{path}", "all")
+
+
+def test_jpeg_records(tmp_path):
+    encoded = tf.io.encode_jpeg(np.full((8, 8, 3), 77, np.uint8), quality=95).numpy()
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
+    example = tf.train.Example(features=tf.train.Features(feature={"image": feature}))
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        writer.write(example.SerializeToString())
+    x = next(data.load(f"tfrecord:{tmp_path}/a.tfrecord", "all", 1).as_numpy_iterator())
+    assert np.abs(x * 255 - 77).max() <= 2
+
+
+def test_count_records(tmp_path):
+    path = str(tmp_path / "a.tfrecord")
+    data.write_tfrecord(path, images(0, 17))
+    assert count_records(path) == 17
+    content = (tmp_path / "a.tfrecord").read_bytes()
+    for damaged in (content[:-1], content + b"x", b"hello, world: this is no record file"):
+        (tmp_path / "a.tfrecord").write_bytes(damaged)
+        with pytest.raises(UserError, match="is no TFRecord file, is compressed or was cut short"):
+            count_records(path)
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(MissingFileError, match=r"no file matches 'none\*'"):
+        data.load("tfrecord:none*", data_dir=tmp_path)
+    (tmp_path / "empty.tfrecord").write_bytes(b"")
+    with pytest.raises(MissingFileError, match="there is no record"):
+        data.load("tfrecord:empty.tfrecord", data_dir=tmp_path)
+    with tf.io.TFRecordWriter(str(tmp_path / "other.tfrecord")) as writer:
+        writer.write(tf.train.Example().SerializeToString())
+    with pytest.raises(UserError, match="no feature 'image'"):
+        data.load("tfrecord:other.tfrecord", data_dir=tmp_path)
+    data.write_tfrecord(tmp_path / "bare.tfrecord", images(0, 3))
+    with pytest.raises(UserError, match="labels asked of"):
+        data.load("tfrecord:bare.tfrecord", "all", labels=True, data_dir=tmp_path)
+
+
+def test_writer_refusals(tmp_path):
+    with pytest.raises(UserError, match="3 images and 2 labels"):
+        data.write_tfrecord(tmp_path / "a", images(0, 3), [0, 1])
+    with pytest.raises(UserError, match="image 0 is float64"):
+        data.write_tfrecord(tmp_path / "a", np.zeros((2, 3, 3)))

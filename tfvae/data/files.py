@@ -1,0 +1,51 @@
+"""Where dataset files are looked for."""
+
+from __future__ import annotations
+
+import os
+
+from tfvae.errors import MissingFileError
+
+__all__ = ["DATA_DIR_VARIABLE", "candidates", "data_folders", "find_path"]
+
+DATA_DIR_VARIABLE = "TFVAE_DATA_DIR"
+
+
+def data_folders(data_dir: str | os.PathLike | None) -> list[str]:
+    """Lists the data folders: the one given, then the one that the environment names."""
+    folders = []
+    if data_dir is not None:
+        folder = os.path.expanduser(os.fspath(data_dir))
+        if not os.path.isdir(folder):
+            raise MissingFileError(f"data_dir is {folder!r}: there is no such folder")
+        folders.append(folder)
+    if os.environ.get(DATA_DIR_VARIABLE):
+        folders.append(os.path.expanduser(os.environ[DATA_DIR_VARIABLE]))
+    return folders
+
+
+def find_path(path: str, data_dir: str | os.PathLike | None, *, kind: str) -> str:
+    """Finds a file or folder in the working folder or in the data folders.
+
+    Args:
+        path: A path, absolute or relative to one of these folders.
+        data_dir: The data folder given, or `None`.
+        kind: What it is, `"file"` or `"folder"`.
+
+    Returns:
+        The path at which it is.
+    """
+    exists = os.path.isfile if kind == "file" else os.path.isdir
+    places = candidates(path, data_dir)
+    for place in places:
+        if exists(place):
+            return place
+    raise MissingFileError(f"there is no {kind} {path!r}: looked for {' and '.join(places)}")
+
+
+def candidates(path: str, data_dir: str | os.PathLike | None) -> list[str]:
+    """Lists the places where a relative path may be; an absolute path or a URL is its own."""
+    path = os.path.expanduser(path)
+    if os.path.isabs(path) or "://" in path:
+        return [path]
+    return [path, *(os.path.join(folder, path) for folder in data_folders(data_dir))]

@@ -1,0 +1,93 @@
+"""From a source to a `tf.data.Dataset`: one function of the epoch, finite or without end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfvae.data.order import Order
+from tfvae.data.source import Source
+from tfvae.data.view import View
+
+__all__ = ["build_dataset"]
+
+
+def build_dataset(
+    source: Source,
+    order: Order,
+    view: View,
+    *,
+    labels: bool,
+    repeat: bool,
+    start_step: int,
+    epoch: tf.Variable | None = None,
+) -> tf.data.Dataset:
+    """Makes the dataset of batches.
+
+    Args:
+        source: Where the examples come from.
+        order: How they are put into batches.
+        view: How pixels become values.
+        labels: Whether the elements are (x, label) instead of x.
+        repeat: Whether the dataset goes on from epoch to epoch without end.
+        start_step: With `repeat`: number of the batch, counted from the start of the run, to
+            begin with.
+        epoch: Without `repeat`: the epoch that an iteration gives; None: each the next one.
+
+    Returns:
+        Batches of x, float32 `[batch, *shape]`, or of (x, label) with int32 `[batch]`.
+    """
+    read = source.open(order.part, labels=labels)
+    # The functions below live as long as the dataset. They hold this and not the source, whose
+    # arrays may go now that the part asked for is in a tensor.
+    items = source.items
+
+    def batches(epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
+        """The batches of an epoch, each beside a number that no other batch has."""
+        # Unshuffled data are for evaluation: always epoch 0, so that a repeat gives the same.
+        epoch = tf.cast(epoch if order.shuffle else 0, tf.int64)
+        first = tf.cast(first, tf.int64)
+        counter = tf.data.Dataset.range(epoch * 2**32 + first, tf.int64.max)
+        return tf.data.Dataset.zip(counter, items(order, epoch, first))
+
+    def example(counter: tf.Tensor, item: Any) -> Any:
+        positions, raw, label = read(item)
+        x = view(raw, positions, counter)
+        return (x, label) if labels else x
+
+    dataset = (
+        _endless(batches, order.steps, start_step) if repeat else _finite(batches, order, epoch)
+    )
+    dataset = dataset.map(
+        example,
+        num_parallel_calls=tf.data.AUTOTUNE if source.parallel else None,
+        deterministic=True if source.parallel else None,
+    )
+    size = tf.data.INFINITE_CARDINALITY if repeat else order.steps
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
+    options = tf.data.Options()
+    # DATA for files as well: they are listed anew for each epoch, inside a flat_map, where FILE
+    # would share out epochs between the workers instead of files.
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def _endless(batches: Any, steps: int, start_step: int) -> tf.data.Dataset:
+    """Epoch after epoch, from the batch that an uninterrupted run would come to next."""
+    start_epoch, start = divmod(start_step, steps)
+    return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(
+        lambda epoch: batches(epoch, tf.where(epoch == start_epoch, start, 0))
+    )
+
+
+def _finite(batches: Any, order: Order, epoch: tf.Variable | None) -> tf.data.Dataset:
+    """One epoch: the one that a variable says, or the one after that of the last iteration."""
+    if not order.shuffle:
+        return batches(0, 0)
+    if epoch is not None:
+        return tf.data.Dataset.range(1).flat_map(lambda _: batches(epoch.read_value(), 0))
+    # The dataset holds the variable by the function below, and so keeps it alive.
+    with tf.device("CPU:0"):
+        counter = tf.Variable(-1, dtype=tf.int64, trainable=False, name="epoch")
+    return tf.data.Dataset.range(1).flat_map(lambda _: batches(counter.assign_add(1), 0))
