@@ -27,12 +27,25 @@ from tfvae.layers.dense_variational import (
     standard_normal_prior,
 )
 from tfvae.layers.discretized_logistic import DiscretizedLogistic
+from tfvae.layers.discretized_logistic_mixture import DiscretizedLogisticMixture
+from tfvae.layers.distribution_lambda import DistributionLambda
 from tfvae.layers.factorized import FactorizedLayer
 from tfvae.layers.gaussian_kernel import ExponentiatedQuadratic
 from tfvae.layers.gaussian_process import VariationalGaussianProcess
 from tfvae.layers.initializers import BlockwiseInitializer
+from tfvae.layers.kl import KLDivergenceAddLoss, KLDivergenceRegularizer
+from tfvae.layers.logistic import IndependentLogistic
+from tfvae.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
+from tfvae.layers.mixture_one_hot import CategoricalMixtureOfOneHotCategorical
 from tfvae.layers.multivariate_normal import MultivariateNormalTriL
+from tfvae.layers.negative_binomial import IndependentNegativeBinomial, ZeroInflatedNegativeBinomial
 from tfvae.layers.normal import IndependentNormal
+from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.poisson import IndependentPoisson
+from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
+from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
+from tfvae.layers.transformed import TransformedDistribution
+from tfvae.layers.variable_layer import VariableLayer
 from tfvae.layers.weight_distribution import WeightDistribution
 from tfvae.layers.weight_functions import (
     MeanFieldNormal,
@@ -47,6 +60,7 @@ __all__ = [
     "AutoregressiveTransform",
     "BayesianLayer",
     "BlockwiseInitializer",
+    "CategoricalMixtureOfOneHotCategorical",
     "Convolution1DFlipout",
     "Convolution1DReparameterization",
     "Convolution2DFlipout",
@@ -58,19 +72,36 @@ __all__ = [
     "DenseReparameterization",
     "DenseVariational",
     "DiscretizedLogistic",
+    "DiscretizedLogisticMixture",
+    "DistributionLambda",
     "DistributionLayer",
     "ExponentiatedQuadratic",
     "FactorizedLayer",
     "IndependentBernoulli",
     "IndependentCategorical",
     "IndependentContinuousBernoulli",
+    "IndependentLogistic",
+    "IndependentNegativeBinomial",
     "IndependentNormal",
+    "IndependentPoisson",
+    "KLDivergenceAddLoss",
+    "KLDivergenceRegularizer",
     "MeanFieldNormal",
+    "MixtureLogistic",
+    "MixtureNormal",
+    "MixtureSameFamily",
     "MultivariateNormalTriL",
+    "OneHotCategorical",
+    "PowerSpherical",
+    "RelaxedOneHotCategorical",
     "TensorDistribution",
+    "TransformedDistribution",
+    "VariableLayer",
     "VariationalGaussianProcess",
+    "VonMisesFisher",
     "WeightDistribution",
     "WeightNorm",
+    "ZeroInflatedNegativeBinomial",
     "concrete",
     "default_loc_scale_fn",
     "default_mean_field_normal_fn",

@@ -110,6 +110,7 @@ class DistributionLayer(keras.layers.Layer):
     """
 
     params_per_element = 1
+    event_argument = "event_shape"  # the constructor's name for it, None if it has none
     params_size = _ParamsSize()
 
     def __init__(
@@ -126,9 +127,9 @@ class DistributionLayer(keras.layers.Layer):
         self.convert_to_tensor_fn = conversion(convert_to_tensor_fn)
         self.validate_args = validate_args
         self._flat = None
-        # A regularizer is no layer: its trainable prior has to be found here to be trained.
-        prior = getattr(self.activity_regularizer, "distribution_b", None)
-        self._regularizer_prior = prior if isinstance(prior, keras.layers.Layer) else None
+        self.step = None
+        if hasattr(self.activity_regularizer, "attach"):
+            self.activity_regularizer.attach(self)
 
     def count_params_size(self) -> int:
         """Number of parameters that one event takes; `params_size` gives it."""
@@ -175,6 +176,12 @@ class DistributionLayer(keras.layers.Layer):
         size = self.params_size // int(np.prod(event, dtype=int))
         return self._reshape(params, batch, (*event, size))
 
+    def flat(self, params: tf.Tensor) -> tf.Tensor:
+        """Checks that parameters are flat, `[*batch, params_size]`, and returns them."""
+        if params.shape[-1] != self.params_size:
+            raise self._misfit(params)
+        return params
+
     def split(self, params: tf.Tensor) -> list[tf.Tensor]:
         """Splits parameters into `params_per_element` tensors of shape `[*batch, *event_shape]`.
 
@@ -209,11 +216,15 @@ class DistributionLayer(keras.layers.Layer):
         if flat and placed:  # A leading event of ones: only the first input can tell.
             flat = bool(self._flat)
         if not (flat or placed):
-            raise UserError(
-                f"{self.name} takes {size} parameters for an event of shape {event}, got an input "
-                f"of shape {tuple(shape)}: put a projection to {size} units before it"
-            )
+            raise self._misfit(params)
         return shape.rank - (1 if flat else rank), flat
+
+    def _misfit(self, params: tf.Tensor) -> UserError:
+        size = self.params_size
+        return UserError(
+            f"{self.name} takes {size} parameters for an event of shape {self.event_shape}, got "
+            f"an input of shape {tuple(params.shape)}: put a projection to {size} units before it"
+        )
 
     def _reshape(self, params: tf.Tensor, batch: int, event: tuple[int, ...]) -> tf.Tensor:
         static = params.shape[:batch].concatenate(event)
@@ -240,6 +251,11 @@ class DistributionLayer(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define make_distribution(params)")
 
+    def advance(self, training: bool | None) -> None:
+        """Counts a training step, where the layer has a number that follows a schedule."""
+        if training and self.step is not None:
+            self.step.assign_add(1)
+
     def wrap(self, distribution: tfd.Distribution) -> TensorDistribution:
         """Makes of a distribution one that also counts as a tensor."""
         convert = self.convert_to_tensor_fn
@@ -247,8 +263,9 @@ class DistributionLayer(keras.layers.Layer):
             distribution, CONVERSIONS[convert] if isinstance(convert, str) else convert
         )
 
-    def call(self, params: tf.Tensor) -> TensorDistribution:
+    def call(self, params: tf.Tensor, training: bool | None = None) -> TensorDistribution:
         """Returns the distribution, which also counts as a tensor."""
+        self.advance(training)
         params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
         return self.wrap(self.make_distribution(params))
 
@@ -266,9 +283,10 @@ class DistributionLayer(keras.layers.Layer):
                     "function with keras.saving.register_keras_serializable"
                 )
             convert = keras.saving.serialize_keras_object(convert)
+        event = {self.event_argument: list(self.event_shape)} if self.event_argument else {}
         return {
             **super().get_config(),
-            "event_shape": list(self.event_shape),
+            **event,
             "convert_to_tensor_fn": convert,
             "validate_args": self.validate_args,
         }

@@ -39,6 +39,8 @@ class MultivariateNormalTriL(DistributionLayer):
         TensorShape([5, 3, 3])
     """
 
+    event_argument = "event_size"
+
     def __init__(
         self,
         event_size: int,
@@ -62,8 +64,7 @@ class MultivariateNormalTriL(DistributionLayer):
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the normals of `[*batch, params_size]` parameters."""
-        self._batch_rank(params)
-        size = self.event_size
+        params, size = self.flat(params), self.event_size
         # fill_triangular and set_diag, with splits and masks in place of slices and scatters,
         # whose gradients XLA refuses when the size of the batch is dynamic.
         loc, head, tail = tf.split(params, [size, size, self.params_size - 2 * size], axis=-1)
@@ -79,6 +80,4 @@ class MultivariateNormalTriL(DistributionLayer):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        config = {**super().get_config(), "min_scale": self.min_scale}
-        del config["event_shape"]
-        return {**config, "event_size": self.event_size}
+        return {**super().get_config(), "min_scale": self.min_scale}

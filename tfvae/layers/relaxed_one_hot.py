@@ -1,0 +1,128 @@
+"""Categorical distributions with a gradient: Gumbel-softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError
+from tfvae.layers.base import DistributionLayer
+from tfvae.layers.steps import at_step, count_steps
+
+tfd = tfp.distributions
+
+__all__ = ["RelaxedOneHotCategorical", "StraightThroughOneHot"]
+
+
+class StraightThroughOneHot(tfd.OneHotCategorical):
+    """A one-hot categorical whose exact samples have the gradient of relaxed ones.
+
+    Density, entropy and KL are the categorical's.
+
+    Args:
+        logits: `[..., categories]`.
+        temperature: Temperature of the relaxation that lends its gradient.
+        validate_args: Whether tfp checks values at run time.
+        name: Name of the distribution.
+    """
+
+    def __init__(self, logits, temperature, validate_args=False, name="StraightThroughOneHot"):
+        parameters = dict(locals())
+        logits = tf.convert_to_tensor(logits)
+        self._temperature = tf.convert_to_tensor(temperature, dtype=logits.dtype)
+        super().__init__(logits=logits, dtype=logits.dtype, validate_args=validate_args, name=name)
+        self._reparameterization_type = tfd.FULLY_REPARAMETERIZED
+        self._parameters = parameters
+
+    @property
+    def temperature(self) -> tf.Tensor:
+        """Temperature of the relaxation."""
+        return self._temperature
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            "logits": tfp.util.ParameterProperties(event_ndims=1),
+            "temperature": tfp.util.ParameterProperties(),
+        }
+
+    def _sample_n(self, n, seed=None):
+        soft = tfd.RelaxedOneHotCategorical(self.temperature, logits=self.logits).sample(
+            n, seed=seed
+        )
+        hard = tf.one_hot(tf.argmax(soft, axis=-1), soft.shape[-1], dtype=soft.dtype)
+        return hard + (soft - tf.stop_gradient(soft))
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class RelaxedOneHotCategorical(DistributionLayer):
+    """A relaxed categorical: softmax((l + g)/τ) with Gumbel noise g, on the simplex.
+
+    As τ → 0 its samples become one-hot. With `straight_through` the distribution is the
+    categorical itself: samples are one-hot, their gradient is the relaxed one's, and the KL to
+    another categorical is exact.
+
+    Args:
+        event_size: Number of categories d; or a shape `(..., d)` of independent vectors.
+        convert_to_tensor_fn: What the output is where a tensor is needed, `"sample"` by default.
+        validate_args: Whether tfp checks values at run time.
+        temperature: τ, a number or a schedule (a function of the step, such as
+            `tfvae.schedules.Linear(1.0, 0.3, 5000)`); the layer counts its training calls.
+        straight_through: Whether samples are exactly one-hot.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> layer = RelaxedOneHotCategorical((3, 4), temperature=0.5, straight_through=True)
+        >>> float(tf.reduce_sum(layer(tf.zeros([1, layer.params_size])).sample()))
+        3.0
+
+    References:
+        Jang, Gu, Poole, "Categorical Reparameterization with Gumbel-Softmax", 2017. Maddison,
+        Mnih, Teh, "The Concrete Distribution", 2017, equation 2.
+    """
+
+    event_argument = "event_size"
+
+    def __init__(
+        self,
+        event_size: int | Sequence[int],
+        convert_to_tensor_fn: str | Callable = "sample",
+        validate_args: bool = False,
+        *,
+        temperature: float | Callable = 0.5,
+        straight_through: bool = False,
+        **kwargs,
+    ):
+        super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
+        if not (callable(temperature) or temperature > 0):
+            raise UserError(f"temperature takes a number above 0, got {temperature!r}")
+        self.temperature = temperature
+        self.straight_through = straight_through
+        if callable(temperature):
+            count_steps(self)
+
+    def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
+        """Makes the distributions of `[*batch, params_size]` logits."""
+        (logits,) = self.split(params)
+        temperature = tf.cast(at_step(self.temperature, self), logits.dtype)
+        if self.straight_through:
+            one = StraightThroughOneHot(logits, temperature, validate_args=self.validate_args)
+        else:
+            one = tfd.RelaxedOneHotCategorical(
+                temperature, logits=logits, validate_args=self.validate_args
+            )
+        return self.independent(one) if len(self.event_shape) > 1 else one
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        schedule = self.temperature
+        if callable(schedule):
+            schedule = keras.saving.serialize_keras_object(schedule)
+        return {
+            **super().get_config(),
+            "temperature": schedule,
+            "straight_through": self.straight_through,
+        }

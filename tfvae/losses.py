@@ -1,0 +1,109 @@
+"""The negative log-likelihood as a loss and as a metric of any Keras model."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError
+from tfvae.layers.coercible import concrete
+
+tfd = tfp.distributions
+
+__all__ = ["MeanNegativeLogLikelihood", "NegativeLogLikelihood", "negative_log_likelihood"]
+
+
+def negative_log_likelihood(y_true, y_pred) -> tf.Tensor:
+    """−log p(y) for each example, summed over the event.
+
+    Args:
+        y_true: The data y, `[*batch, *event]`.
+        y_pred: p: what a model ending in a layer of `tfvae.layers` returns.
+
+    Returns:
+        Nats, of p's batch shape.
+
+    Raises:
+        UserError: If `y_pred` is a plain tensor.
+    """
+    distribution = concrete(y_pred)
+    if isinstance(distribution, tfd.Distribution):
+        y_true = tf.cast(tf.convert_to_tensor(y_true), distribution.dtype)
+        return -distribution.log_prob(y_true)
+    if isinstance(y_pred, keras.KerasTensor) or _is_placeholder(y_pred):
+        # Keras asks for shape and dtype before the first step, with a tensor in p's place.
+        return tf.zeros(tf.shape(y_pred)[:1])
+    raise UserError(
+        "the negative log-likelihood needs a distribution as the model's output, got a tensor of "
+        f"shape {tuple(y_pred.shape)}: end the model in a layer of tfvae.layers"
+    )
+
+
+def _is_placeholder(x) -> bool:
+    return not tf.executing_eagerly() and getattr(x, "op", None) and x.op.type == "Placeholder"
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class NegativeLogLikelihood(keras.losses.Loss):
+    """−log p(y): the loss of a model whose output is a distribution p.
+
+    Sums over the event, means over the batch: nats per example. Unlike the lambda
+    `lambda y, p: -p.log_prob(y)` it is saved with the model, works for every dtype of the data
+    and under `tf.distribute`.
+
+    Args:
+        name: Name of the loss.
+        reduction: Reduction over the batch, as in `keras.losses.Loss`.
+        dtype: Data type of the loss.
+
+    Example:
+        >>> model = keras.Sequential([
+        ...     keras.Input((1,)), keras.layers.Dense(2), tfvae.layers.IndependentNormal(1)
+        ... ])
+        >>> model.compile("adam", loss=NegativeLogLikelihood())
+    """
+
+    def __init__(
+        self,
+        name: str = "negative_log_likelihood",
+        reduction: str | None = "sum_over_batch_size",
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def __call__(self, y_true, y_pred, sample_weight=None) -> tf.Tensor:
+        """The reduced loss; `y_pred` must not become a tensor on the way."""
+        losses = negative_log_likelihood(y_true, y_pred)
+        return super().__call__(losses, losses, sample_weight)
+
+    def call(self, y_true, y_pred) -> tf.Tensor:
+        """Passes on the values that `__call__` has computed."""
+        return y_pred
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class MeanNegativeLogLikelihood(keras.metrics.Mean):
+    """The mean of −log p(y) over examples: the metric beside `NegativeLogLikelihood`.
+
+    Args:
+        name: Name of the metric.
+        dtype: Data type of the metric; float32 under mixed precision too.
+
+    Example:
+        >>> metric = MeanNegativeLogLikelihood()
+        >>> _ = metric.update_state(tf.zeros([2]), tfd.Normal(tf.zeros([2]), 1.0))
+        >>> round(float(metric.result()), 4)
+        0.9189
+    """
+
+    def __init__(self, name: str = "mean_negative_log_likelihood", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch."""
+        return super().update_state(negative_log_likelihood(y_true, y_pred), sample_weight)
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        return {"name": self.name, "dtype": self.dtype}
