@@ -311,7 +311,9 @@ class VAE(keras.Model):
             distortion, rates = Objective().distortion_and_rates(x, output)
             return -distortion - tf.add_n(rates)
 
-        function = {"log_prob": log_prob, "elbo": elbo}[estimate]
+        # A partial: of a plain def, TensorFlow counts the traces over all models and numbers of
+        # samples together, and warns of retracing.
+        function = functools.partial({"log_prob": log_prob, "elbo": elbo}[estimate])
         made = self._chunk_functions
         key = (estimate, samples)
         return made.setdefault(key, tf.function(function, reduce_retracing=True, autograph=False))
