@@ -50,7 +50,15 @@ def make_vae():
     """Makes a tiny VAE of binary 3x2 images with two latent dimensions."""
 
     def make(
-        *, hidden=8, event=(3, 2, 1), latent=None, likelihood=None, init=0, labels=None, **kwargs
+        *,
+        hidden=8,
+        event=(3, 2, 1),
+        latent=None,
+        likelihood=None,
+        labels=None,
+        init=0,
+        built=True,
+        **kwargs,
     ):
         keras.utils.set_random_seed(init)
 
@@ -58,11 +66,14 @@ def make_vae():
             conditioner = labels and keras.layers.CategoryEncoding(labels, output_mode="one_hot")
             return cls(tfvae.networks.MLP([hidden], "tanh"), head, conditioner=conditioner)
 
-        return tfvae.VAE(
+        vae = tfvae.VAE(
             network(tfvae.networks.Encoder, latent or tfvae.layers.IndependentNormal(2)),
             network(tfvae.networks.Decoder, likelihood or tfvae.layers.IndependentBernoulli(event)),
             **kwargs,
         )
+        if built:
+            vae.build((None, *event), (None,) if labels else None)
+        return vae
 
     return make
 
