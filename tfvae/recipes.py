@@ -41,8 +41,11 @@ def _trunks(network: str, event_shape: Sequence[int], hidden: Sequence[int], opt
         "resnet": (networks.ResNetDown, networks.ResNetUp),
     }[network]
     options = dict(options)
-    filters = options.pop("filters", (32, 64))
-    return down(filters, **options), up(filters[::-1], event_shape[:2], **options)
+    filters, units = options.pop("filters", (32, 64)), options.pop("units", None)
+    return (
+        down(filters, units=units, **options),
+        up(filters[::-1], event_shape[:2], **options),
+    )
 
 
 def vae(
@@ -69,7 +72,8 @@ def vae(
         latent_dim: Number of latent variables.
         network: `"mlp"`, `"conv"` or `"resnet"`.
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
-        network_options: Arguments of the trunks of the other networks, such as `filters`.
+        network_options: Arguments of the trunks of the other networks, such as `filters`;
+            `units` is of the encoder's alone.
         likelihood: A name of `LIKELIHOODS`. `"categorical"` and `"discretized_logistic"` take
             the integer levels of an image.
         likelihood_options: Arguments of the likelihood's layer, such as `levels`.

@@ -33,12 +33,13 @@ def default_config() -> ConfigDict:
     config.image_size = ()  # (height, width) that images:FOLDER and tfrecord:GLOB are resized to
     config.binarization = "auto"  # auto, none, dynamic, static, threshold
     config.batch_size = 128  # over all replicas
-    # Model: names; what a name takes beyond is in the sub-config of that name.
+    # Model: names; what a name takes beyond is in the sub-config of that name. The units are those
+    # of a dense layer between the encoder's convolutions and its latent variables.
     config.recipe = "vae"
     config.network = "mlp"  # mlp, conv, resnet
     config.hidden = (200, 200)  # units of an MLP
-    config.conv = ConfigDict({"filters": (32, 64), "dense": 256})
-    config.resnet = ConfigDict({"filters": (32, 64), "blocks": 1, "dense": 256})
+    config.conv = ConfigDict({"filters": (32, 64), "units": 256})
+    config.resnet = ConfigDict({"filters": (32, 64), "blocks": 1, "units": 256})
     config.latent_dim = 16
     config.posterior = "normal"  # normal, full_covariance
     config.likelihood = "bernoulli"
@@ -103,6 +104,9 @@ def check_config(config: ConfigDict) -> None:
         "free_bits": 0,
         "capacity": 0,
         "beta_schedule.steps": 1,
+        "conv.units": 1,
+        "resnet.units": 1,
+        "resnet.blocks": 0,
         "beta_schedule.start": 0,
         "evaluation.samples": 1,
         "evaluation.examples": 0,
@@ -115,7 +119,9 @@ def check_config(config: ConfigDict) -> None:
         raise UserError(f"config.learning_rate is {config.learning_rate!r}: give one above 0")
     for field in ("hidden", "conv.filters", "resnet.filters"):
         units = _get(config, field)
-        if not all(isinstance(n, numbers.Integral) and n > 0 for n in units):
+        if not all(isinstance(n, numbers.Integral) and n > 0 for n in units) or (
+            not units and field != "hidden"
+        ):
             raise UserError(f"config.{field} is {units!r}: give positive whole numbers")
     if len(config.image_size) not in (0, 2):
         raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
