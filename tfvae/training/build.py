@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 
 import keras
@@ -47,7 +48,9 @@ def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
     how = config.beta_schedule
     if how.name == "constant":
         return config.beta
-    beta = 1.0 if config.beta is None else config.beta
+    beta = config.beta
+    if beta is None:
+        beta = inspect.signature(recipes.get(config.recipe)).parameters["beta"].default
     kind = {
         "linear": schedules.Linear,
         "cosine": schedules.Cosine,
