@@ -50,6 +50,8 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 class EpochOfData(keras.callbacks.Callback):
     """Tells the data which epoch it is, and counts the batches of the whole run.
 
+    The rest of an epoch that was cut off goes on with the epoch's metrics as well.
+
     Args:
         epoch: The variable that the data set reads: its order is a function of it.
         steps: Batches in an epoch.
@@ -64,11 +66,25 @@ class EpochOfData(keras.callbacks.Callback):
         self.epoch, self.steps = epoch, steps
         self.batches = 0
         self.first = 0
+        self._terms = None
+
+    def go_on_within_epoch(self, first: int, terms: keras.metrics.Metric) -> None:
+        """Prepares for the rest of an epoch.
+
+        Args:
+            first: Batches of it that are done.
+            terms: The metric with the sums over those batches.
+        """
+        self.first = first
+        self._terms = [(variable, variable.numpy()) for variable in terms.variables]
 
     def on_epoch_begin(self, epoch, logs=None):
         """Writes the epoch down before the first batch is drawn."""
         self.epoch.assign(epoch)
         self._base, self.first = epoch * self.steps + self.first, 0
+        for variable, value in self._terms or ():  # Keras has just set them to zero
+            variable.assign(value)
+        self._terms = None
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts."""
@@ -185,8 +201,9 @@ class StopOnSignal(keras.callbacks.Callback):
             raise Interrupted
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stops here if asked to."""
-        self._stop_if_asked()
+        """Stops here if asked to, but not before the validation of a whole epoch."""
+        if done(batch, self.params.get("steps")) != self.params.get("steps"):
+            self._stop_if_asked()
 
     def on_epoch_end(self, epoch, logs=None):
         """Stops after a validation, which is not cut short: its row belongs to the metrics."""

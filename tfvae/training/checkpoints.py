@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 
 import keras
-import tensorflow as tf
 
-from tfvae.errors import UserError
+from tfvae.errors import MissingFileError, UserError
 from tfvae.training.workdir import Workdir
 from tfvae.vae import VAE, load
 
-__all__ = ["Checkpoints", "restore", "save"]
+__all__ = ["Checkpoints", "load_final", "restore", "save"]
 
 KEPT = 2
 
@@ -28,7 +27,8 @@ def save(vae: VAE, workdir: Workdir, batches: int) -> None:
     part = path.with_name(f"part-{path.name}")
     vae.save(part)
     os.replace(part, path)
-    for _, old in workdir.saved()[:-KEPT]:
+    cut_off = workdir.checkpoints.glob("part-*")  # by a kill while it was written
+    for old in (*(path for _, path in workdir.saved()[:-KEPT]), *cut_off):
         old.unlink()
 
 
@@ -49,14 +49,34 @@ def restore(workdir: Workdir) -> tuple[VAE | None, int]:
     for batches, path in reversed(saved):
         try:
             return load(path), batches
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            reason = error
+        except Exception as error:  # a damaged file fails in zipfile, zlib, json, h5py or Keras
+            reason = str(error).partition("\n")[0] or type(error).__name__
     if saved:
         raise UserError(
             f"no checkpoint in {str(workdir.checkpoints)!r} can be read ({reason}): delete the "
             "folder to train anew"
         )
     return None, 0
+
+
+def load_final(workdir: Workdir) -> VAE:
+    """Loads the model of a run that is through.
+
+    Args:
+        workdir: The folder of the run.
+
+    Returns:
+        The model.
+
+    Raises:
+        MissingFileError: If the run has not been finished.
+    """
+    if not workdir.model.exists():
+        raise MissingFileError(
+            f"the run in {str(workdir.path)!r} has no model.keras yet: finish it with the same "
+            "tfvae-train command"
+        )
+    return load(workdir.model)
 
 
 class Checkpoints(keras.callbacks.Callback):

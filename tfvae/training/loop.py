@@ -86,16 +86,18 @@ def train_and_evaluate(
         vae, batches = restore(folder)
         if vae is None:
             vae = build_model(config, data_dir=data_dir)
-    folder.claim(config)
-    vae.steps_per_execution = config.steps_per_execution
     total = config.epochs * steps
-    if batches >= total and folder.evaluation.exists():
+    if batches >= total and folder.evaluated(config):
         say(
             f"the run in {folder.path} is complete after {batches // steps} epochs: to train on, "
             "raise config.epochs"
         )
         return json.loads(folder.evaluation.read_text())
+    folder.claim(config)
+    vae.steps_per_execution = config.steps_per_execution
     if batches:
+        if folder.saved()[-1][0] != batches:
+            say(f"{folder.saved()[-1][1]} is damaged: it is left out")
         say(f"going on from {folder.checkpoint(batches)}")
     if batches < total:
         _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose)
@@ -133,7 +135,7 @@ def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) 
     try:
         with stop.listening():
             if part:
-                counter.first = part
+                counter.go_on_within_epoch(part, vae.terms)
                 fit(train.skip(part), done, done + 1)
                 done += 1
             if done < config.epochs:
@@ -146,6 +148,7 @@ def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) 
 def _finish(vae: VAE, config, folder: Workdir, test, data_dir, say) -> dict[str, float]:
     """Saves the model, evaluates it, draws the figures and says where everything is."""
     vae.save(folder.model)
+    figures = draw_figures(vae, config, folder, data_dir)
     table = evaluate_likelihood(
         vae,
         test,
@@ -153,8 +156,8 @@ def _finish(vae: VAE, config, folder: Workdir, test, data_dir, say) -> dict[str,
         examples=config.evaluation.examples or None,
         seed=config.seed,
     )
+    # The last file: with it the run is complete.
     write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
-    figures = draw_figures(vae, config, folder, data_dir)
     say("")
     for line in table_lines(table, read_metrics(folder.metrics)):
         say(line)

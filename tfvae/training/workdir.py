@@ -65,6 +65,8 @@ class Workdir:
     def claim(self, config: ConfigDict) -> None:
         """Makes the folders and writes the configuration.
 
+        The run is not complete from here on: what was evaluated of it before is removed.
+
         Args:
             config: The configuration of the run.
 
@@ -74,12 +76,17 @@ class Workdir:
         try:
             for folder in (self.checkpoints, self.logs, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
+            self.evaluation.unlink(missing_ok=True)
             write_whole(self.config, json.dumps(config.to_dict(), indent=2) + "\n")
         except OSError as error:
             raise UserError(
                 f"cannot write to --workdir={str(self.path)!r} ({error.strerror}): give a folder "
                 "that you may write to"
             ) from error
+
+    def evaluated(self, config: ConfigDict) -> bool:
+        """Whether the run is evaluated, in the way that a configuration asks for."""
+        return self.evaluation.exists() and self.read_config().evaluation == config.evaluation
 
     def _compare(self, config: dict) -> None:
         then, now = _flat(self.read_config().to_dict()), _flat(config)
