@@ -53,6 +53,8 @@ def evaluate_likelihood(
         >>> table["log_prob"] >= table["elbo"]
         True
     """
+    if examples is not None and examples < 1:
+        raise UserError(f"examples takes a number from 1, or None for all, got {examples!r}")
     elbos, log_probs, means = [], [], []
     done, dimensions, discrete = 0, 0, False
     for i, batch in enumerate(dataset):
@@ -63,12 +65,11 @@ def evaluate_likelihood(
         here = fold_in(as_seed(seed), i)
         elbos.append(vae.elbo(x, seed=here, context=context).numpy())
         log_probs.append(vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy())
-        prediction = vae.predict_step((x, context))
-        means.append(prediction["z"].numpy())
-        dimensions = math.prod(x.shape[1:])
-        discrete = support_of(
-            vae(x[:1], context[:1] if context is not None else None).likelihood
-        ).integer
+        means.append(_posterior_mean(vae, x, context))
+        if not dimensions:
+            dimensions = math.prod(x.shape[1:])
+            one = None if context is None else context[:1]
+            discrete = support_of(vae(x[:1], one).likelihood).integer
         if progress is not None:
             progress(done)
         if done == examples:
@@ -83,5 +84,13 @@ def evaluate_likelihood(
     table["gap"] = table["log_prob"] - table["elbo"]
     if discrete:
         table["bits_per_dim"] = -table["log_prob"] / (dimensions * math.log(2.0))
-    table["active_units"] = active_units(np.concatenate(means))
+    if means[0] is not None:
+        table["active_units"] = active_units(np.concatenate(means))
     return table
+
+
+def _posterior_mean(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray | None:
+    try:
+        return vae.encode(x, context).mean().numpy()
+    except NotImplementedError:  # of a flow, for one
+        return None

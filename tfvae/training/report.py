@@ -35,7 +35,8 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
     ]
     if "bits_per_dim" in table:
         lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))
-    lines.append(_row("active units", str(table["active_units"])))
+    if "active_units" in table:
+        lines.append(_row("active units", str(table["active_units"])))
     lines.append(_row("test examples", str(table["examples"])))
     if metrics:
         seconds = sum(float(row["seconds"]) for row in metrics)
