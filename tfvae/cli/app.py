@@ -1,9 +1,10 @@
-"""What the three commands share: parsing, quiet start-up, and errors as one line."""
+"""What the three commands share: parsing, help, quiet start-up, and errors as one line."""
 
 from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,11 +12,22 @@ from absl import app, flags
 
 import tfvae
 from tfvae.cli.quiet import import_quietly
-from tfvae.errors import UserError
+from tfvae.errors import UserError, unknown_name
 
 __all__ = ["run_command"]
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
+HELP = ("--help", "-help", "-h", "--helpshort")
+
+
+def _config_folders() -> list[Path]:
+    package = Path(tfvae.__file__).parent
+    return [package / "configs", package.parent / "configs"]
+
+
+def _known_configs() -> list[str]:
+    folders = _config_folders()
+    return sorted({p.stem for f in folders for p in f.glob("*.py") if p.stem != "__init__"})
 
 
 def find_config(path: str) -> str:
@@ -25,43 +37,40 @@ def find_config(path: str) -> str:
         path: Such as `configs/mnist.py`, or `mnist`.
 
     Returns:
-        The path of the file; the one given where there is none, for the message to name it.
+        The path of the file.
+
+    Raises:
+        UserError: If there is no such file.
     """
-    if Path(path).exists():
+    if Path(path).is_file():
         return path
-    package = Path(tfvae.__file__).parent
-    for folder in (package / "configs", package.parent / "configs"):
-        found = folder / f"{Path(path).stem}.py"
-        if found.exists():
-            return str(found)
-    return path
+    if str(Path(path).parent) in (".", "configs"):
+        for folder in _config_folders():
+            found = folder / f"{Path(path).stem}.py"
+            if found.is_file():
+                return str(found)
+    unknown = unknown_name("configuration", Path(path).stem, _known_configs())
+    raise UserError(f"no file {path!r}: {unknown}")
 
 
-def _known_configs() -> list[str]:
-    package = Path(tfvae.__file__).parent
-    folders = (package / "configs", package.parent / "configs")
-    return sorted({p.stem for f in folders for p in f.glob("*.py") if p.stem != "__init__"})
-
-
-def _resolved(argument: str) -> str:
+def _resolved(argv: Sequence[str]) -> list[str]:
     """Puts the path of the file in place of the configuration's name."""
-    name, equals, value = argument.partition("=")
-    if name.lstrip("-") != "config" or not equals:
-        return argument
-    path = find_config(value)
-    if not Path(path).exists():
-        raise flags.Error(
-            f"no configuration at {value!r}: give the path of a file, or one of "
-            f"{', '.join(_known_configs())}"
-        )
-    return f"{name}={path}"
+    arguments = list(argv)
+    for i, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in ("--config", "-config"):
+            if equals:
+                arguments[i] = f"{name}={find_config(value)}"
+            elif i + 1 < len(arguments):
+                arguments[i + 1] = find_config(arguments[i + 1])
+    return arguments
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
     """Parses the flags; a mistake in them ends the command with one line."""
     try:
-        return flags.FLAGS([_resolved(argument) for argument in argv])
-    except flags.Error as error:
+        return flags.FLAGS(_resolved(argv))
+    except (flags.Error, UserError) as error:
         message = str(error)
     except AttributeError as error:
         # How ml_collections says that a field is unknown.
@@ -71,16 +80,33 @@ def _parse(argv: Sequence[str]) -> list[str]:
         message += f": did you mean {near[1]!r}?" if near else ""
     except Exception as error:  # the configuration file is Python of the user's own
         message = f"cannot read the configuration: {type(error).__name__}: {error}"
-    print(f"error: {message}\n--help lists the flags", file=sys.stderr)
+    print(f"error: {' '.join(message.split())}\n--help lists the flags", file=sys.stderr)
     sys.exit(2)
 
 
-def run_command(main: Callable[[], int | None]) -> None:
+def _help(title: str, holders: Sequence[flags.FlagHolder]) -> str:
+    """The command's own flags; absl would list those of the file that was started."""
+    lines = [title.replace("`", ""), ""]
+    for holder in holders:
+        flag = flags.FLAGS[holder.name]
+        lines.append(f"  --{flag.name}" + ("" if flag.default is None else f"={flag.value}"))
+        lines += textwrap.wrap(flag.help, 88, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    if "config" in flags.FLAGS:
+        lines += ["", f"Configurations: {', '.join(_known_configs())}"]
+    return "\n".join(lines)
+
+
+def run_command(main: Callable[[], int | None], title: str, *holders: flags.FlagHolder) -> None:
     """Runs the main function of a command; a user's mistake ends it with one line.
 
     Args:
         main: The function; it imports TensorFlow itself, after the flags have been read.
+        title: What the command is called and does, for its help.
+        *holders: The command's flags, in the order of its help.
     """
+    if any(argument in HELP for argument in sys.argv[1:]):
+        print(_help(title, holders))
+        sys.exit(0)
 
     def guarded(argv: Sequence[str]) -> int | None:
         if len(argv) > 1:

@@ -28,16 +28,16 @@ def main() -> int:
     from tfvae.errors import UserError
     from tfvae.evaluation import evaluate_likelihood
     from tfvae.training.build import load_data
+    from tfvae.training.checkpoints import load_final
     from tfvae.training.report import table_lines
     from tfvae.training.workdir import Workdir, write_whole
-    from tfvae.vae import load
 
     folder = Workdir(_WORKDIR.value)
     config = folder.read_config()
     samples = config.evaluation.samples if _SAMPLES.value is None else _SAMPLES.value
     if samples < 1 or _EXAMPLES.value < 0:
         raise UserError("--samples takes a number from 1, --examples one from 0")
-    vae = load(folder.model)
+    vae = load_final(folder)
     test = load_data(config, config.test_split, data_dir=_DATA_DIR.value)
     examples = _EXAMPLES.value or None
     bar = keras.utils.Progbar(examples or config.batch_size * int(test.cardinality()))
@@ -59,7 +59,7 @@ def main() -> int:
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flag_as_required("workdir")
-    run_command(main)
+    run_command(main, __doc__, _WORKDIR, _SAMPLES, _EXAMPLES, _CHUNK, _DATA_DIR)
 
 
 if __name__ == "__main__":

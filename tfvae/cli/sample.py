@@ -25,15 +25,15 @@ def main() -> int:
 
     from tfvae import plots
     from tfvae.errors import UserError
+    from tfvae.training.checkpoints import load_final
     from tfvae.training.workdir import Workdir
-    from tfvae.vae import load
 
     out = Path(_OUT.value)
     if out.suffix not in (".png", ".npz"):
         raise UserError(f"--out={str(out)!r} ends with neither .png nor .npz: give one of them")
     folder = Workdir(_WORKDIR.value)
     folder.read_config()
-    vae = load(folder.model)
+    vae = load_final(folder)
     mean = out.suffix == ".png" if _MEAN.value is None else _MEAN.value
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".png":
@@ -47,7 +47,7 @@ def main() -> int:
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flag_as_required("workdir")
-    run_command(main)
+    run_command(main, __doc__, _WORKDIR, _N, _OUT, _SEED, _MEAN)
 
 
 if __name__ == "__main__":

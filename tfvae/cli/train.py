@@ -48,7 +48,7 @@ def main() -> int:
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flags_as_required(["config", "workdir"])
-    run_command(main)
+    run_command(main, __doc__, _CONFIG, _WORKDIR, _STRATEGY, _DATA_DIR)
 
 
 if __name__ == "__main__":
