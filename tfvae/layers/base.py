@@ -56,8 +56,8 @@ class _ParamsSize:
             return layer.count_params_size()
 
         def params_size(*args, name=None, **kwargs) -> int:
-            del name  # tfp.layers has it; given a name here, Keras does not count the instance.
-            return owner(*args, name="params_size", **kwargs).count_params_size()
+            del name  # tfp.layers has it
+            return owner.count_params_of(*args, **kwargs)
 
         return params_size
 
@@ -136,6 +136,12 @@ class DistributionLayer(keras.layers.Layer):
         return int(np.prod(self.event_shape, dtype=int)) * self.params_per_element
 
     @classmethod
+    def count_params_of(cls, *args, **kwargs) -> int:
+        """Number of parameters that `cls(*args, **kwargs)` takes for one event."""
+        # Given a name, the layer does not count among those that Keras names.
+        return cls(*args, name="params_size", **kwargs).count_params_size()
+
+    @classmethod
     def new(cls, params: tf.Tensor, *args, **kwargs) -> tfd.Distribution:
         """Makes the distribution of `params`, flat, without a layer.
 
@@ -200,7 +206,10 @@ class DistributionLayer(keras.layers.Layer):
         parts = self.params_per_element
         batch, flat = self._batch_rank(params)
         pieces = tf.split(params, parts, axis=-1) if parts > 1 else [params]
-        return [self._reshape(p, batch, self.event_shape) if flat else p for p in pieces]
+        if flat:
+            return [self._reshape(piece, batch, self.event_shape) for piece in pieces]
+        static = params.shape[:batch].concatenate(self.event_shape)
+        return [tf.ensure_shape(piece, static) for piece in pieces]
 
     def _batch_rank(self, params: tf.Tensor) -> tuple[int, bool]:
         """Rank of the batch, and whether the parameters are flat."""

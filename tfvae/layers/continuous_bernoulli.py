@@ -43,7 +43,7 @@ class ContinuousBernoulli(tfd.ContinuousBernoulli):
         h = tf.abs(logits) / 2
         big = h > _SMALL
         safe = tf.where(big, h, 1.0)
-        square = h * h
+        square = tf.square(logits / 2)  # not of |λ|, which has no slope at 0
         log_sinhc = tf.where(
             big,
             safe + tf.math.log(-tf.math.expm1(-2 * safe) / (2 * safe)),
@@ -73,14 +73,9 @@ class ContinuousBernoulli(tfd.ContinuousBernoulli):
         v = tf.minimum(tf.where(logits > 0, 1 - p, p), 1 - 6e-8)
         big = t < -_SMALL
         safe = tf.where(big, t, -1.0)
-        spread = v * (1 - v)
-        q = tf.where(
-            big,
-            tf.math.log1p(tf.math.expm1(safe) * v) / safe,
-            v + t * spread / 2 + tf.square(t) * spread * (1 - 2 * v) / 6,
-        )
-        q = tf.clip_by_value(q, 0.0, 1.0)
-        return tf.where(logits > 0, 1 - q, q)
+        q = tf.clip_by_value(tf.math.log1p(tf.math.expm1(safe) * v) / safe, 0.0, 1.0)
+        series = 1 + logits * (1 - p) / 2 + tf.square(logits) * (1 - p) * (1 - 2 * p) / 6
+        return tf.where(big, tf.where(logits > 0, 1 - q, q), p * series)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -69,6 +69,15 @@ class MixtureSameFamily(DistributionLayer):
         """Number of parameters: K logits and K times those of a component."""
         return self.num_components * (1 + self.component_layer.params_size)
 
+    @classmethod
+    def count_params_of(cls, num_components, component_params_size=None, **kwargs) -> int:
+        """Number of parameters; the component counts by its size or by its layer."""
+        if cls is MixtureSameFamily and isinstance(component_params_size, int):
+            return num_components * (1 + component_params_size)
+        if component_params_size is not None:
+            return super().count_params_of(num_components, component_params_size, **kwargs)
+        return super().count_params_of(num_components, **kwargs)
+
     def build(self, input_shape):
         """Builds the component layer, which may have weights."""
         super().build(input_shape)
