@@ -64,9 +64,9 @@ class ELBO(Objective):
         kl: str = "auto",
         **kwargs,
     ):
-        if samples < 1:
+        if samples != int(samples) or samples < 1:
             raise UserError(f"samples takes an integer from 1, got {samples!r}")
-        super().__init__(samples=None if samples == 1 else samples, kl=kl, **kwargs)
+        super().__init__(samples=None if samples == 1 else int(samples), kl=kl, **kwargs)
         if free_bits is not None and capacity is not None:
             raise UserError("free_bits and capacity exclude each other: give one of them")
         for name, value in [("beta", beta), ("free_bits", free_bits), ("capacity", capacity)]:
