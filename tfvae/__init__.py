@@ -33,6 +33,6 @@ __getattr__, __dir__, __all__ = attach(
         "UserError": "tfvae.errors",
         "VAE": "tfvae.vae",
         "VAEOutput": "tfvae.types",
-        "load": "tfvae.vae",
+        "load": "tfvae.saving",
     },
 )

@@ -23,13 +23,13 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable, Callable, 
         The three, in this order.
     """
 
-    def __getattr__(name: str):
+    def get(name: str):
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = importlib.import_module(names[name])
         return module if names[name] == f"{package}.{name}" else getattr(module, name)
 
-    def __dir__() -> list[str]:
+    def listed() -> list[str]:
         return sorted(names)
 
-    return __getattr__, __dir__, sorted(names)
+    return get, listed, sorted(names)

@@ -8,9 +8,11 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.errors import UserError
+
 tfd = tfp.distributions
 
-__all__ = ["TensorDistribution", "concrete"]
+__all__ = ["TensorDistribution", "concrete", "returned"]
 
 
 class _Meta(type(tfd.Distribution), type(tf.__internal__.types.Tensor)):
@@ -140,6 +142,28 @@ def concrete(distribution: tfd.Distribution) -> tfd.Distribution:
     if isinstance(distribution, TensorDistribution):
         return distribution.distribution_
     return distribution
+
+
+def returned(part: str, output) -> tfd.Distribution:
+    """The plain distribution that a network returned.
+
+    Args:
+        part: What the network is, for the message.
+        output: What it returned.
+
+    Returns:
+        The distribution.
+
+    Raises:
+        UserError: If it is none.
+    """
+    output = concrete(output)
+    if not isinstance(output, tfd.Distribution):
+        raise UserError(
+            f"the {part} returned {type(output).__name__} and not a distribution: let it end in a "
+            "layer of tfvae.layers, or return a tfd.Distribution"
+        )
+    return output
 
 
 @tfd.RegisterKL(TensorDistribution, tfd.Distribution)

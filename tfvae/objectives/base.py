@@ -7,7 +7,6 @@ import math
 import keras
 import tensorflow as tf
 
-from tfvae.divergences import kl_divergence
 from tfvae.errors import unknown_name
 from tfvae.schedules import Schedule
 from tfvae.supports import support_of
@@ -30,6 +29,9 @@ class Objective(keras.layers.Layer):
         kl: How the rate is computed: `"auto"` (analytic where tfp registers the pair, Monte Carlo
             otherwise), `"analytic"` or `"monte_carlo"`.
         **kwargs: Arguments of `keras.layers.Layer`.
+
+    Attributes:
+        examples: Size of the training set; `fit` sets it where it is known.
     """
 
     def __init__(self, *, samples: int | None = None, kl: str = "auto", **kwargs):
@@ -39,6 +41,7 @@ class Objective(keras.layers.Layer):
             raise unknown_name("kl", kl, KL_METHODS)
         self.samples = samples
         self.kl = kl
+        self.examples = None
 
     def __call__(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
         """Computes the loss; see `call`. A distribution cannot pass through Keras's own."""
@@ -57,22 +60,33 @@ class Objective(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(x, output, step=0)")
 
-    def distortion_and_rates(
-        self, x: tf.Tensor, output: VAEOutput
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The two parts of the negative ELBO, −E_q log p(x|z) and KL(q(z|x) ‖ p(z)).
+    def gate(self, z: tf.Tensor) -> tf.Tensor:
+        """What every draw of z passes before anything else sees it: here, nothing.
+
+        An objective whose gradient differs for encoder and decoder overrides it; the value stays.
+
+        Args:
+            z: A draw of the posterior.
+
+        Returns:
+            The same values.
+        """
+        return z
+
+    @property
+    def own_weights(self) -> list:
+        """Weights that the objective trains by itself, in `update`: here, none."""
+        return []
+
+    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> None:
+        """A second step of training on the same batch, after the model's: here, nothing.
 
         Args:
             x: Data, `[batch, *event]`.
-            output: What the model returned for it.
-
-        Returns:
-            The distortion, `[batch]`, and the rate of each latent group, `[batch]` each; nats.
+            output: What the model returned for it in the step.
+            step: Training steps taken so far.
+            seed: Stateless seed.
         """
-        distortion = -output.likelihood.log_prob(x)
-        if distortion.shape.rank == 2:
-            distortion = tf.reduce_mean(distortion, axis=0)
-        return distortion, [kl_divergence(latent, self.kl) for latent in output.latents]
 
     @staticmethod
     def elbo_terms(

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
+from tfvae.divergences import distortion_and_rates
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, get
@@ -78,7 +79,7 @@ class ELBO(Objective):
 
     def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
-        distortion, rates = self.distortion_and_rates(x, output)
+        distortion, rates = distortion_and_rates(x, output, self.kl)
         rate = tf.add_n(rates)
         penalty = rate
         if self.free_bits is not None:

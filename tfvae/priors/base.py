@@ -23,10 +23,19 @@ class Prior(keras.layers.Layer):
     `build(event_shape)`. The distribution is built anew at each call, for a distribution that
     keeps a Keras variable keeps its first value.
 
+    How z is inferred belongs to the prior as well: a hierarchy draws its groups in turn, each
+    given those above, and overrides `infer`, `code` and `generate`.
+
     Args:
         event_shape: Shape of z; None: it is learned from the posterior when the model is built.
         **kwargs: Arguments of `keras.layers.Layer`.
+
+    Attributes:
+        encode: q(z|x) of the model that the prior is part of, a function of (x, context=None),
+            for priors made of posteriors. The model sets it.
     """
+
+    encode = None
 
     def __init__(self, event_shape: int | Sequence[int] | None = None, **kwargs):
         # Probability is float32 under a mixed precision policy too.
@@ -34,8 +43,18 @@ class Prior(keras.layers.Layer):
         super().__init__(**kwargs)
         self.event_shape = None if event_shape is None else event_shape_of(event_shape)
 
-    def build(self, event_shape=None):
-        """Makes the weights for events of this shape."""
+    @property
+    def code_shape(self) -> tuple[int, ...] | None:
+        """Shape of one code, which the decoder takes; None before the prior is built."""
+        return self.event_shape
+
+    def build(self, event_shape=None, data_shape=None):
+        """Makes the weights for events of this shape.
+
+        Args:
+            event_shape: Shape of z, as the posterior has it.
+            data_shape: Shape of x, for priors that look at data.
+        """
         if self.event_shape is None:
             self.event_shape = event_shape_of(event_shape)
 
@@ -50,34 +69,69 @@ class Prior(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
 
-    def infer(self, posterior, *, context=None, samples=None, seed=None) -> tuple[Latent, ...]:
+    def posterior(self, encoded) -> tfd.Distribution:
+        """The posterior q(z|x) of what the encoder returned: that itself, where z is one group.
+
+        Args:
+            encoded: What the encoder returned.
+
+        Returns:
+            A distribution of batch shape `[batch]`.
+        """
+        return encoded
+
+    def infer(
+        self, encoded, *, context=None, samples=None, seed=None, gate=None, training=False
+    ) -> tuple[tuple[Latent, ...], tf.Tensor]:
         """Draws z from the posterior and holds it beside the prior.
 
         Args:
-            posterior: What the encoder returned, q(z|x) of batch shape `[batch]`.
+            encoded: What the encoder returned: q(z|x) of batch shape `[batch]`, where z is one
+                group.
             context: Context of the prior.
             samples: K, or None for one draw without an axis of its own.
             seed: Stateless seed.
+            gate: What every draw passes before anything else sees it, for objectives that shape
+                gradients; None: nothing.
+            training: Whether this is a training step.
 
         Returns:
-            One `Latent` for each group of latent variables.
+            One `Latent` for each group of latent variables, and the code for the decoder,
+            `[batch, *code_shape]` or `[K, batch, *code_shape]`.
         """
-        shape = () if samples is None else (samples,)
-        return (Latent(posterior.sample(shape, seed=seed), posterior, self(context=context)),)
+        posterior = self.posterior(encoded)
+        z = posterior.sample(() if samples is None else (samples,), seed=seed)
+        z = z if gate is None else gate(z)
+        return (Latent(z, posterior, self(context=context)),), z
 
-    def generate(self, n: int, *, context=None, seed=None) -> tf.Tensor:
+    def code(self, z, context=None) -> tf.Tensor:
+        """The decoder's input for latent variables: z itself, where z is one group.
+
+        Args:
+            z: `[batch, *event]` or `[K, batch, *event]`.
+            context: Context of the prior.
+
+        Returns:
+            `[batch, *code_shape]` or `[K, batch, *code_shape]`.
+        """
+        return tf.convert_to_tensor(z)
+
+    def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n codes for the decoder.
 
         Args:
             n: Number of draws.
             context: `[n, ...]`, one for each draw.
             seed: Stateless seed.
+            temperature: Factor on the distance of a draw from the prior's mean; a prior of
+                several groups takes one for each.
 
         Returns:
-            `[n, *event]`.
+            `[n, *code_shape]`.
         """
         prior = self(context=context)
-        return prior.sample(n if context is None else (), seed=seed)
+        z = prior.sample(n if context is None else (), seed=seed)
+        return z if temperature == 1.0 else prior.mean() + temperature * (z - prior.mean())
 
     def get_config(self) -> dict:
         """Configuration for saving."""

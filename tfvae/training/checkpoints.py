@@ -7,8 +7,9 @@ import os
 import keras
 
 from tfvae.errors import MissingFileError, UserError
+from tfvae.saving import load
 from tfvae.training.workdir import Workdir
-from tfvae.vae import VAE, load
+from tfvae.vae import VAE
 
 __all__ = ["Checkpoints", "load_final", "restore", "save"]
 

@@ -1,0 +1,191 @@
+"""A Keras model that is trained on an objective: `fit`, its checks, and the steps."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tfvae.batches import first_batch, number_of_examples, unpack, with_context
+from tfvae.distribute import batch_mean, fold_in, replica_seed
+from tfvae.errors import UserError
+from tfvae.metrics import TermMeans
+from tfvae.networks.conditional import build_by_call
+from tfvae.objectives import Objective
+from tfvae.supports import check_data
+from tfvae.types import VAEOutput
+
+__all__ = ["ObjectiveModel"]
+
+
+class ObjectiveModel(keras.Model):
+    """Base of `VAE`: everything of it that does not know of encoder, decoder and prior.
+
+    A subclass defines `call(x, context, samples, training, seed)` -> `VAEOutput`.
+
+    Args:
+        objective: What is minimised.
+        seed: Seed of the noise in training and evaluation.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    def __init__(self, objective: Objective, *, seed: int = 0, **kwargs):
+        # Data are compared with probabilities in float32 whatever the policy: no autocast.
+        super().__init__(autocast=False, **kwargs)
+        if not isinstance(objective, Objective):
+            raise UserError(f"objective takes an object of another kind, got {objective!r}")
+        self.objective = objective
+        self.seed = int(seed)
+        self.terms = TermMeans()
+
+    def build(self, x_shape, context_shape=None):
+        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`."""
+
+        def run(x, context):
+            output = self.call(x, context, samples=self.objective.samples)
+            terms = self.objective(x, output).terms
+            if self.terms.names is None:
+                self.terms.build(["loss", *terms])
+
+        build_by_call(run, x_shape, context_shape)
+        if not self.objective.built:
+            self.objective.build(tuple(x_shape))
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
+        """Trains the model: `keras.Model.fit`, after a look at the first batch.
+
+        Args:
+            x: A `tf.data.Dataset` of x, `(x, context)` or `(x, context, sample_weight)`, or an
+                array of x.
+            y: The contexts beside an array.
+            batch_size: Batch size, for arrays.
+            epochs: Number of epochs.
+            **kwargs: Further arguments of `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
+
+        Raises:
+            UserError: If the data set is empty, the likelihood gives its values no density, or
+                `compile` was given a loss or metrics.
+        """
+        compiled = self.get_compile_config() or {}
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if compiled.get(name):
+                raise UserError(
+                    f"compile({name}=...) would have no effect: the loss is the model's objective "
+                    "and its terms are the metrics, give VAE(objective=...)"
+                )
+        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        validation = kwargs.pop("validation_data", None)
+        if isinstance(validation, (tuple, list)) and len(validation) == 3:
+            validation = (validation[0], *with_context(*validation))
+        batch = first_batch(x, y)
+        if batch is not None:
+            if self.objective.examples is None:
+                self.objective.examples = number_of_examples(x, batch)
+            self.check(batch)
+        held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
+        batch = first_batch(*held_out)
+        if batch is not None:
+            self.check(batch)
+        if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
+            kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
+        return super().fit(
+            x,
+            y,
+            batch_size,
+            epochs,
+            sample_weight=weights,
+            validation_data=validation,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """Gives the terms' means over data: `keras.Model.evaluate`.
+
+        Args:
+            x: As in `fit`.
+            y: As in `fit`.
+            batch_size: Batch size, for arrays.
+            **kwargs: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            The loss and the terms; by name with `return_dict=True`.
+        """
+        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        batch = None if self.built else first_batch(x, y)
+        if batch is not None:
+            self.check(batch)
+        return super().evaluate(x, y, batch_size, sample_weight=weights, **kwargs)
+
+    def check(self, batch) -> None:
+        """Builds the model on a batch and refuses data that the likelihood gives no density to.
+
+        Args:
+            batch: x, `(x, context)` or `(x, context, sample_weight)`.
+
+        Raises:
+            UserError: If the shape differs, a value is not finite, or one is outside the support.
+        """
+        x, context, _ = unpack(batch)
+        with self.distribute_strategy.scope():
+            if not self.built:
+                # Through __call__, which notes the shapes that a saved model is built from.
+                self(x[:1], context=None if context is None else context[:1])
+            likelihood = self(x[:1], context=None if context is None else context[:1]).likelihood
+        check_data(x, likelihood)
+
+    @property
+    def step(self) -> tf.Tensor:
+        """Training steps taken so far; 0 before the model is compiled."""
+        if self.optimizer is None:
+            return tf.constant(0)
+        return tf.convert_to_tensor(self.optimizer.iterations)
+
+    def _batch_loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
+        """This replica's share of the loss of a batch; the terms are added to the metrics."""
+        x, context, weights = unpack(data)
+        output = self(
+            x, context=context, samples=self.objective.samples, training=training, seed=seed
+        )
+        loss, terms = self.objective(x, output, step=self.step)
+        share = batch_mean(loss, weights)
+        count = tf.cast(tf.size(loss), loss.dtype)
+        weights = tf.ones_like(loss) if weights is None else tf.cast(weights, loss.dtype)
+        total = tf.reduce_sum(loss * weights)
+        if self.losses:  # of regularizers and add_loss
+            added = tf.cast(tf.add_n(self.losses), loss.dtype)
+            share += added / self.distribute_strategy.num_replicas_in_sync
+            total += added * count
+        totals = {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
+        weight = tf.reduce_sum(weights)
+        self.terms.update_state(
+            {"loss": total, **totals}, {"loss": count, **dict.fromkeys(terms, weight)}
+        )
+        return share, x, output
+
+    def train_step(self, data) -> dict:
+        """One step of the optimizer on a batch, and one of the objective's own if it has any."""
+        step = self.step
+        seed = replica_seed(self.seed, step)
+        with tf.GradientTape() as tape:
+            loss, x, output = self._batch_loss(data, seed, training=True)
+            loss = self.optimizer.scale_loss(loss)
+        own = {id(weight) for weight in self.objective.own_weights}
+        weights = [weight for weight in self.trainable_weights if id(weight) not in own]
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        self.objective.update(x, output, step=step, seed=fold_in(seed, 1))
+        return self.get_metrics_result()
+
+    def test_step(self, data) -> dict:
+        """The same numbers as in training, with noise that is the same at each evaluation."""
+        if not self.built:  # `test_on_batch` alone comes here without weights
+            x, context, _ = unpack(data)
+            self.build(x.shape, None if context is None else context.shape)
+        seen = tf.convert_to_tensor(self.terms.counts)[0]
+        self._batch_loss(data, fold_in(replica_seed(self.seed, self.step), seen), training=False)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict:
+        """The logs: the terms' means, and the present value of every scheduled number."""
+        return {**super().get_metrics_result(), **self.objective.scheduled(self.step)}
