@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 
 from tfvae import layers, networks
-from tfvae.errors import unknown_name
-from tfvae.objectives import ELBO
+from tfvae.errors import UserError, unknown_name
+from tfvae.objectives import ELBO, Objective
 from tfvae.schedules import Schedule
 from tfvae.vae import VAE
 
@@ -59,10 +59,11 @@ def vae(
     likelihood_options: Mapping | None = None,
     posterior: str = "normal",
     conditioner: keras.layers.Layer | None = None,
-    beta: float | Schedule = 1.0,
+    objective: Objective | None = None,
+    beta: float | Schedule | None = None,
     free_bits: float | Schedule | None = None,
     capacity: float | Schedule | None = None,
-    samples: int = 1,
+    samples: int | None = None,
     **parts,
 ) -> VAE:
     """The variational autoencoder: trunks by name, a posterior and a likelihood by name.
@@ -79,7 +80,8 @@ def vae(
         likelihood_options: Arguments of the likelihood's layer, such as `levels`.
         posterior: A name of `POSTERIORS`.
         conditioner: Keras layer from the context to a vector, for a conditional model.
-        beta: See `tfvae.objectives.ELBO`, as for the next three.
+        objective: The objective; None: the ELBO, with the next four where they are given.
+        beta: Weight of the rate, see `tfvae.objectives.ELBO`.
         free_bits: Floor of the rate, nats per latent group.
         capacity: Target of the rate, nats.
         samples: Posterior samples per example in the loss.
@@ -101,6 +103,13 @@ def vae(
     ]:
         if name not in known:
             raise unknown_name(kind, name, known)
+    given = {"beta": beta, "free_bits": free_bits, "capacity": capacity, "samples": samples}
+    given = {name: value for name, value in given.items() if value is not None}
+    if objective is not None and given:
+        raise UserError(
+            f"{', '.join(given)}: of the ELBO, and this model's objective is "
+            f"{type(objective).__name__}: leave it out"
+        )
     down, up = _trunks(network, event_shape, hidden, network_options or {})
     head = LIKELIHOODS[likelihood](event_shape, **(likelihood_options or {}))
     if likelihood in OF_LEVELS:
@@ -110,7 +119,7 @@ def vae(
     return VAE(
         networks.Encoder(down, POSTERIORS[posterior](latent_dim), conditioner=conditioner),
         networks.Decoder(up, head, conditioner=conditioner),
-        objective=ELBO(beta, free_bits=free_bits, capacity=capacity, samples=samples),
+        objective=objective or ELBO(**given),
         **parts,
     )
 

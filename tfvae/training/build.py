@@ -119,6 +119,9 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
         "capacity": config.capacity,
         "samples": config.samples,
     }
+    # A layer takes the seed of its weights when it is made, and draws them when it is built: both
+    # follow the run's seed, so that a run can be repeated.
+    keras.utils.set_random_seed(config.seed)
     with _dtype_policy(config.policy):
         vae = recipes.get(config.recipe)(
             info.shape,
@@ -131,9 +134,8 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             posterior=config.posterior,
             seed=config.seed,
             **{name: value for name, value in objective.items() if value is not None},
+            **(config[config.recipe].to_dict() if config.recipe in config else {}),
         )
-        # Weights are drawn when they are made: of the run's seed, for a run can be repeated.
-        keras.utils.set_random_seed(config.seed)
         vae.compile(
             optimizer=keras.optimizers.Adam(config.learning_rate),
             jit_compile=config.xla,

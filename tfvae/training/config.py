@@ -44,6 +44,7 @@ def default_config() -> ConfigDict:
     config.posterior = "normal"  # normal, full_covariance
     config.likelihood = "bernoulli"
     config.normal = ConfigDict({"scale": "shared"})  # learned, shared, or a number as a string
+    # What a recipe takes beyond is in the sub-config of its name.
     # Objective.
     config.beta = placeholder(float)  # weight of the rate; None: the recipe's own
     config.beta_schedule = ConfigDict(
@@ -52,7 +53,7 @@ def default_config() -> ConfigDict:
     )
     config.free_bits = placeholder(float)  # nats per latent group; None: none
     config.capacity = placeholder(float)  # nats; None: none
-    config.samples = 1  # posterior samples per example in the loss
+    config.samples = placeholder(int)  # of the posterior, in the loss; None: the recipe's own
     # Training.
     config.epochs = 30
     config.learning_rate = 1e-3
