@@ -7,10 +7,16 @@ from collections.abc import Sequence
 import keras
 
 from tfvae.errors import UserError
-from tfvae.layers.base import event_shape_of
 from tfvae.networks.chain import Chain, ToGrid, grids
 
 __all__ = ["DownTrunk", "ImageTrunk", "UpTrunk"]
+
+
+def integers(name: str, value: Sequence[int]) -> list[int]:
+    """Makes a list of positive integers of an argument, or refuses it by its name."""
+    if not isinstance(value, Sequence) or not value or not all(int(n) == n > 0 for n in value):
+        raise UserError(f"{name} takes positive integers, such as (32, 64), got {value!r}")
+    return [int(n) for n in value]
 
 
 class ImageTrunk(Chain):
@@ -27,21 +33,14 @@ class ImageTrunk(Chain):
         self, filters: Sequence[int], *, kernel_size: int = 3, activation="relu", **kwargs
     ):
         super().__init__(**kwargs)
-        self.filters = list(event_shape_of(filters))
-        if not self.filters:
-            raise UserError(f"{type(self).__name__} needs filters, such as (32, 64), got none")
+        self.filters = integers("filters", filters)
         self.kernel_size = int(kernel_size)
         self.activation = keras.activations.get(activation)
 
-    def conv(self, filters: int, *, strides: int = 1, activation=None) -> keras.layers.Layer:
+    def conv(self, filters: int, **kwargs) -> keras.layers.Layer:
         """A convolution of this trunk's kernel size and dtype."""
         return keras.layers.Conv2D(
-            filters,
-            self.kernel_size,
-            strides,
-            padding="same",
-            activation=activation,
-            dtype=self.dtype_policy,
+            filters, self.kernel_size, padding="same", dtype=self.dtype_policy, **kwargs
         )
 
     def get_config(self) -> dict:
@@ -89,7 +88,7 @@ class UpTrunk(ImageTrunk):
 
     def __init__(self, filters: Sequence[int], size: Sequence[int], **kwargs):
         super().__init__(filters, **kwargs)
-        self.size = event_shape_of(size)
+        self.size = integers("size", size)
         if len(self.size) != 2:
             raise UserError(f"size takes (height, width), such as (28, 28), got {size!r}")
 

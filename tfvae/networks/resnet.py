@@ -27,9 +27,8 @@ class ResidualBlock(Chain):
 
     def __init__(self, trunk: ImageTrunk, filters: int, **kwargs):
         super().__init__(dtype=trunk.dtype_policy, **kwargs)
-        last = trunk.conv(filters)
-        last.kernel_initializer = keras.initializers.Zeros()
-        self.stack = [*activated(trunk), trunk.conv(filters), *activated(trunk), last]
+        first, last = trunk.conv(filters), trunk.conv(filters, kernel_initializer="zeros")
+        self.stack = [*activated(trunk), first, *activated(trunk), last]
 
     def call(self, x):
         """Maps `[batch, height, width, filters]` to the same shape."""
