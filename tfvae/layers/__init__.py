@@ -46,6 +46,7 @@ from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
 from tfvae.layers.transformed import TransformedDistribution
 from tfvae.layers.variable_layer import VariableLayer
+from tfvae.layers.variational_loss import VariationalLoss
 from tfvae.layers.weight_distribution import WeightDistribution
 from tfvae.layers.weight_functions import (
     MeanFieldNormal,
@@ -98,6 +99,7 @@ __all__ = [
     "TransformedDistribution",
     "VariableLayer",
     "VariationalGaussianProcess",
+    "VariationalLoss",
     "VonMisesFisher",
     "WeightDistribution",
     "WeightNorm",

@@ -111,7 +111,8 @@ class FactorizedLayer(BayesianLayer):
         seed = tf.random.uniform([2], limits.min, limits.max, dtype=tf.int32, seed=self.seed)
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
-            seed = tfp.random.fold_in(seed, tf.cast(context.replica_id_in_sync_group, tf.int32))
+            replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
+            seed = tf.random.experimental.stateless_fold_in(seed, replica)
         return tf.unstack(tfp.random.split_seed(seed, n=3))
 
     @staticmethod

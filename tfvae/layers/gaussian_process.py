@@ -115,27 +115,35 @@ class VariationalGaussianProcess(keras.layers.Layer):
     def make_distribution(self, inputs: tf.Tensor) -> tfd.Distribution:
         """Makes the process at the index points `[points, features]`."""
         mean = None if self.mean_fn else tf.convert_to_tensor(self.mean)
-        process = tfd.VariationalGaussianProcess(
-            kernel=self.kernel_provider.kernel,
-            index_points=inputs,
-            inducing_index_points=tf.convert_to_tensor(self.inducing_index_points),
-            variational_inducing_observations_loc=tf.convert_to_tensor(self.loc),
-            variational_inducing_observations_scale=tf.convert_to_tensor(self.scale),
-            mean_fn=self.mean_fn or (lambda points: mean),
-            observation_noise_variance=tf.nn.softplus(tf.convert_to_tensor(self.observation_noise)),
-            jitter=self.jitter,
-        )
+        arguments = {
+            "kernel": self.kernel_provider.kernel,
+            "index_points": inputs,
+            "inducing_index_points": tf.convert_to_tensor(self.inducing_index_points),
+            "variational_inducing_observations_loc": tf.convert_to_tensor(self.loc),
+            # tfp's KL reads the lower triangle alone, and its predictions the whole matrix.
+            "variational_inducing_observations_scale": tf.linalg.band_part(self.scale, -1, 0),
+            "mean_fn": self.mean_fn or (lambda points: mean),
+            "observation_noise_variance": tf.nn.softplus(
+                tf.convert_to_tensor(self.observation_noise)
+            ),
+            "jitter": self.jitter,
+        }
+        process = tfd.VariationalGaussianProcess(**arguments)
+        # Of y tfp would take the expectation over f with the noise counted in, half a nat too low
+        # for each example.
+        latent = tfd.VariationalGaussianProcess(**arguments, predictive_noise_variance=0.0)
         transpose = tfb.Transpose(rightmost_transposed_ndims=2)
         distribution = tfd.TransformedDistribution(tfd.Independent(process, 1), transpose)
 
+        def kl():
+            return tf.reduce_sum(latent.surrogate_posterior_kl_divergence_prior())
+
         def variational_loss(y, kl_weight=1.0):
             y = tf.cast(transpose.forward(y), inputs.dtype)
-            return tf.reduce_sum(process.variational_loss(y, kl_weight=kl_weight))
+            return tf.reduce_sum(latent.variational_loss(y, kl_weight=kl_weight))
 
         distribution.variational_loss = variational_loss
-        distribution.surrogate_posterior_kl_divergence_prior = (
-            process.surrogate_posterior_kl_divergence_prior
-        )
+        distribution.surrogate_posterior_kl_divergence_prior = kl
         return distribution
 
     def _convert(self, distribution: tfd.Distribution) -> tf.Tensor:
