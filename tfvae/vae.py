@@ -120,7 +120,8 @@ class VAE(ObjectiveModel):
 
     def _build_prior(self, encoded, x: tf.Tensor) -> None:
         if not self.prior_layer.built:
-            event = tuple(self.prior_layer.posterior(encoded).event_shape)
+            posterior = returned("encoder", self.prior_layer.posterior(encoded))
+            event = tuple(posterior.event_shape)
             if self.prior_layer.event_shape not in (None, event):
                 raise UserError(
                     f"the posterior's event shape is {event}, the prior's is "
