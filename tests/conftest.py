@@ -78,9 +78,9 @@ def make_vae():
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mirrored():
-    """Two replicas on the processor."""
+    """Two replicas on the processor: one strategy, for TensorFlow mixes up those of two."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
