@@ -1,0 +1,110 @@
+"""Who may import whom, and what nobody may."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "tfvae"
+
+# Downwards only: a part imports what stands below it, or beside it.
+FLOORS = [
+    {"layers", "divergences", "schedules", "types"}
+    | {"batches", "distribute", "errors", "folding", "lazy", "losses", "metrics", "supports"},
+    {"objectives", "networks", "priors"},
+    {"vae", "model", "estimators", "saving"},
+    {"recipes"},
+    {"training", "evaluation", "plots", "data"},
+    {"cli"},
+]
+FORBIDDEN = {"tf_keras", "pickle", "cloudpickle", "dill"}
+
+
+def sources():
+    """Module name -> syntax tree, of the whole package."""
+    found = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = ("tfvae", *file.relative_to(PACKAGE).with_suffix("").parts)
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found[name] = ast.parse(file.read_text("utf-8"))
+    return found
+
+
+SOURCES = sources()
+
+
+def imports(tree):
+    """Full names of what a module imports, of `from a import b` both `a` and `a.b`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def attributes(tree):
+    """Dotted names that a module reads, such as `keras.src.utils`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield ast.unparse(node)
+
+
+def room(module):
+    return module.split(".")[1] if "." in module else None
+
+
+def floor(name):
+    (number,) = [i for i, rooms in enumerate(FLOORS) if name in rooms] or [None]
+    assert number is not None, f"tfvae/{name} stands on no floor: put it into FLOORS"
+    return number
+
+
+def test_every_part_stands_on_a_floor():
+    rooms = {room(module) for module in SOURCES} - {None}
+    assert rooms == set().union(*FLOORS)
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_imports_go_downwards(module):
+    own = room(module)
+    for name in imports(SOURCES[module]):
+        other = room(name) if name.startswith("tfvae.") and room(name) != "__version__" else None
+        if own is None:
+            assert other in {None, "lazy"}, f"tfvae itself imports {name}: nothing by itself"
+        elif other is not None:
+            assert floor(other) <= floor(own), f"{module} imports {name}, which stands above it"
+
+
+def test_no_two_modules_import_each_other():
+    needs = {
+        module: {name for name in imports(tree) if name in SOURCES and name != module}
+        for module, tree in SOURCES.items()
+    }
+    # A package imports its modules, and they may import the package's name alone.
+    needs = {m: {n for n in names if not m.startswith(f"{n}.")} for m, names in needs.items()}
+    while needs:
+        free = {module for module, names in needs.items() if not names & set(needs)}
+        assert free, f"these import each other in a circle: {sorted(needs)}"
+        needs = {m: names for m, names in needs.items() if m not in free}
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_nothing_forbidden(module):
+    names = {*imports(SOURCES[module]), *attributes(SOURCES[module])}
+    assert not FORBIDDEN & {name.split(".")[0] for name in names}
+    assert not {n for n in names if n.startswith(("tfp.layers", "tensorflow_probability.layers"))}
+    assert not {n for n in names if "tensorflow.keras" in n or n.startswith("tf.keras")}
+
+
+@pytest.mark.parametrize("module", sorted(set(SOURCES) - {"tfvae.distribute"}))
+def test_no_private_api_of_keras(module):
+    names = {*imports(SOURCES[module]), *attributes(SOURCES[module])}
+    private = {
+        name
+        for name in names
+        if name.split(".")[0] == "keras"
+        and any(p == "src" or (p.startswith("_") and p[:2] != "__") for p in name.split("."))
+    }
+    assert not private
