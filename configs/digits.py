@@ -10,5 +10,8 @@ def get_config():
     config.likelihood = "discretized_logistic"
     config.hidden = (256, 256)
     config.batch_size = 50
-    config.epochs = 150
+    config.epochs = 80
+    config.checkpoint_every = 20
+    config.panels_every = 20
+    config.evaluation.examples = 0
     return config
