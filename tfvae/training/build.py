@@ -50,7 +50,8 @@ def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
         return config.beta
     beta = config.beta
     if beta is None:
-        beta = inspect.signature(recipes.get(config.recipe)).parameters["beta"].default
+        own = inspect.signature(recipes.get(config.recipe)).parameters["beta"].default
+        beta = 1.0 if own is None else own
     kind = {
         "linear": schedules.Linear,
         "cosine": schedules.Cosine,

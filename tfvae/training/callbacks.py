@@ -7,9 +7,11 @@ import csv
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 __all__ = [
@@ -66,25 +68,25 @@ class EpochOfData(keras.callbacks.Callback):
         self.epoch, self.steps = epoch, steps
         self.batches = 0
         self.first = 0
-        self._terms = None
+        self._terms = ()
 
-    def go_on_within_epoch(self, first: int, terms: keras.metrics.Metric) -> None:
+    def go_on_within_epoch(self, first: int, terms: Sequence[np.ndarray]) -> None:
         """Prepares for the rest of an epoch.
 
         Args:
             first: Batches of it that are done.
-            terms: The metric with the sums over those batches.
+            terms: State of the model's metric after those batches.
         """
-        self.first = first
-        self._terms = [(variable, variable.numpy()) for variable in terms.variables]
+        self.first, self._terms = first, terms
 
     def on_epoch_begin(self, epoch, logs=None):
         """Writes the epoch down before the first batch is drawn."""
         self.epoch.assign(epoch)
         self._base, self.first = epoch * self.steps + self.first, 0
-        for variable, value in self._terms or ():  # Keras has just set them to zero
+        # Keras has just set these to zero.
+        for variable, value in zip(self.model.terms.variables, self._terms, strict=False):
             variable.assign(value)
-        self._terms = None
+        self._terms = ()
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
 
 import keras
+import numpy as np
 
 from tfvae.errors import MissingFileError, UserError
 from tfvae.saving import load
-from tfvae.training.workdir import Workdir
+from tfvae.training.workdir import Workdir, write_whole
 from tfvae.vae import VAE
 
-__all__ = ["Checkpoints", "load_final", "restore", "save"]
+__all__ = ["Checkpoints", "load_final", "restore", "restore_terms", "save", "save_terms"]
 
 KEPT = 2
 
@@ -31,6 +34,40 @@ def save(vae: VAE, workdir: Workdir, batches: int) -> None:
     cut_off = workdir.checkpoints.glob("part-*")  # by a kill while it was written
     for old in (*(path for _, path in workdir.saved()[:-KEPT]), *cut_off):
         old.unlink()
+        _terms(old).unlink(missing_ok=True)
+
+
+def _terms(checkpoint: Path) -> Path:
+    """Beside a checkpoint within an epoch: the epoch's metrics so far, which Keras leaves out."""
+    return checkpoint.with_suffix(".json")
+
+
+def save_terms(vae: VAE, workdir: Workdir, batches: int) -> None:
+    """Saves the state of the metrics within an epoch.
+
+    Args:
+        vae: The model.
+        workdir: The folder of the run.
+        batches: Batches that the model has been trained on.
+    """
+    state = [variable.numpy().tolist() for variable in vae.terms.variables]
+    write_whole(_terms(workdir.checkpoint(batches)), json.dumps(state) + "\n")
+
+
+def restore_terms(workdir: Workdir, batches: int) -> list[np.ndarray]:
+    """Loads the state of the metrics within an epoch.
+
+    Args:
+        workdir: The folder of the run.
+        batches: Batches that the model has been trained on.
+
+    Returns:
+        The values of the metric's variables; none where the file is missing.
+    """
+    path = _terms(workdir.checkpoint(batches))
+    if not path.exists():
+        return []
+    return [np.array(values, np.float32) for values in json.loads(path.read_text())]
 
 
 def restore(workdir: Workdir) -> tuple[VAE | None, int]:

@@ -124,6 +124,11 @@ def check_config(config: ConfigDict) -> None:
             not units and field != "hidden"
         ):
             raise UserError(f"config.{field} is {units!r}: give positive whole numbers")
+    if config.likelihood != "bernoulli" and config.binarization not in ("auto", "none"):
+        raise UserError(
+            f"config.binarization={config.binarization} is for config.likelihood=bernoulli, not "
+            f"{config.likelihood}: take auto or none"
+        )
     if len(config.image_size) not in (0, 2):
         raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
     if config.free_bits is not None and config.capacity is not None:

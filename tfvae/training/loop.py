@@ -23,7 +23,13 @@ from tfvae.training.callbacks import (
     StopOnSignal,
     read_metrics,
 )
-from tfvae.training.checkpoints import Checkpoints, restore, save
+from tfvae.training.checkpoints import (
+    Checkpoints,
+    restore,
+    restore_terms,
+    save,
+    save_terms,
+)
 from tfvae.training.config import check_config
 from tfvae.training.figures import draw_figures, panels
 from tfvae.training.report import table_lines
@@ -135,12 +141,14 @@ def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) 
     try:
         with stop.listening():
             if part:
-                counter.go_on_within_epoch(part, vae.terms)
+                counter.go_on_within_epoch(part, restore_terms(folder, batches))
                 fit(train.skip(part), done, done + 1)
                 done += 1
             if done < config.epochs:
                 fit(train, done, config.epochs)
     except Interrupted:
+        if counter.batches % steps:
+            save_terms(vae, folder, counter.batches)
         save(vae, folder, counter.batches)
         raise
 
