@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError, unknown_name
+from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
-from tfvae.layers.base import CONVERSIONS
+from tfvae.layers.base import CONVERSIONS, conversion
 from tfvae.layers.coercible import TensorDistribution, concrete
 
 tfb = tfp.bijectors
@@ -54,10 +54,8 @@ class AutoregressiveTransform(keras.layers.Layer):
         super().__init__(**kwargs)
         if made.params != 2:
             raise UserError(f"a flow takes 2 parameters for each input, made.params={made.params}")
-        if isinstance(convert_to_tensor_fn, str) and convert_to_tensor_fn not in CONVERSIONS:
-            raise unknown_name("convert_to_tensor_fn", convert_to_tensor_fn, CONVERSIONS)
         self.made = made
-        self.convert_to_tensor_fn = convert_to_tensor_fn
+        self.convert_to_tensor_fn = conversion(convert_to_tensor_fn)
 
     def __call__(self, inputs, *args, **kwargs):
         """Calls the layer; Keras takes no plain distribution as a positional argument."""

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError, unknown_name
-from tfvae.layers.base import CONVERSIONS, event_shape_of
+from tfvae.errors import UserError
+from tfvae.layers.base import CONVERSIONS, conversion, event_shape_of
 from tfvae.layers.coercible import TensorDistribution
 
 tfb = tfp.bijectors
@@ -66,8 +66,6 @@ class VariationalGaussianProcess(keras.layers.Layer):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = kernel_provider.variable_dtype
         super().__init__(**kwargs)
-        if isinstance(convert_to_tensor_fn, str) and convert_to_tensor_fn not in CONVERSIONS:
-            raise unknown_name("convert_to_tensor_fn", convert_to_tensor_fn, CONVERSIONS)
         self.num_inducing_points = int(num_inducing_points)
         self.kernel_provider = kernel_provider
         self.event_shape = event_shape_of(event_shape)
@@ -83,7 +81,7 @@ class VariationalGaussianProcess(keras.layers.Layer):
         )
         self.mean_fn = mean_fn
         self.jitter = jitter
-        self.convert_to_tensor_fn = convert_to_tensor_fn
+        self.convert_to_tensor_fn = conversion(convert_to_tensor_fn)
 
     def build(self, input_shape):
         """Makes the inducing points and what is known of the process at them."""
