@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.batches import first_batch, number_of_examples, unpack, with_context
-from tfvae.distribute import batch_mean, fold_in, replica_seed
+from tfvae.distribute import ReplicatedModel, batch_mean, fold_in, replica_seed
 from tfvae.errors import UserError
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
@@ -17,7 +17,7 @@ from tfvae.types import VAEOutput
 __all__ = ["ObjectiveModel"]
 
 
-class ObjectiveModel(keras.Model):
+class ObjectiveModel(ReplicatedModel):
     """Base of `VAE`: everything of it that does not know of encoder, decoder and prior.
 
     A subclass defines `call(x, context, samples, training, seed)` -> `VAEOutput`.
