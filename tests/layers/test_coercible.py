@@ -48,11 +48,11 @@ def test_the_sample_stays_the_same_inside_a_branch():
     [
         lambda x: x * 2 + 1,
         lambda x: 2 - x / 3,
-        lambda x: -abs(x) ** 2.0,
+        lambda x: -(abs(x) ** 2.0),
         lambda x: tf.matmul(x[None], x[:, None]),
         lambda x: keras.ops.concatenate([x, x]),
         lambda x: keras.ops.add(x, x),
-        lambda x: tf.stack([v for v in x]),
+        lambda x: tf.stack(list(x)),
         lambda x: tf.cast(x > 0.5, tf.float32),
         lambda x: tf.fill([len(x)], float(x[0])),
     ],

@@ -56,6 +56,12 @@ class VariableLayer(keras.layers.Layer):
             name="constant",
         )
 
+    def __call__(self, inputs=0.0, *args, **kwargs):
+        """Calls the layer; Keras takes no plain number as a positional argument."""
+        if isinstance(inputs, (int, float)):
+            inputs = tf.convert_to_tensor(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
     def call(self, inputs=None) -> tf.Tensor:
         """Returns the weight after its activation."""
         return self.activation(tf.convert_to_tensor(self.constant))

@@ -1,0 +1,621 @@
+"""What every probability layer promises: a line for each in `CASES`, and one test for each promise.
+
+The layers are found by themselves: one without a line fails the first test.
+"""
+
+import importlib
+import json
+import os
+import pkgutil
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import scipy.special as special
+import scipy.stats as stats
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfvae
+from tfvae.errors import UserError
+from tfvae.layers import (
+    CategoricalMixtureOfOneHotCategorical,
+    DiscretizedLogistic,
+    DiscretizedLogisticMixture,
+    DistributionLambda,
+    DistributionLayer,
+    IndependentBernoulli,
+    IndependentCategorical,
+    IndependentContinuousBernoulli,
+    IndependentLogistic,
+    IndependentNegativeBinomial,
+    IndependentNormal,
+    IndependentPoisson,
+    MixtureLogistic,
+    MixtureNormal,
+    MixtureSameFamily,
+    MultivariateNormalTriL,
+    OneHotCategorical,
+    PowerSpherical,
+    RelaxedOneHotCategorical,
+    TransformedDistribution,
+    VonMisesFisher,
+    ZeroInflatedNegativeBinomial,
+)
+from tfvae.losses import MeanNegativeLogLikelihood, NegativeLogLikelihood
+from tfvae.schedules import Linear
+
+tfd = tfp.distributions
+N, FEATURES = 6, 4
+
+
+# ----------------------------------------------------------------------------- references, float64
+
+
+def positive(raw, minimum=1e-3):
+    return np.log1p(np.exp(raw)) + minimum
+
+
+def halves(params, parts, event):
+    """Flat parameters: all of one kind after the other."""
+    return [p.reshape(-1, *event) for p in np.split(params, parts, axis=-1)]
+
+
+def total(log_prob):
+    return log_prob.reshape(len(log_prob), -1).sum(-1)
+
+
+def fill_triangular(raw, n):
+    square = np.concatenate([raw[..., n:], raw[..., ::-1]], axis=-1).reshape(*raw.shape[:-1], n, n)
+    return np.tril(square)
+
+
+def log_mass(x, loc, scale, levels):
+    """The discretized logistic; loc and scale on [−1, 1]."""
+    half = 1 / (levels - 1)
+    y = 2 * half * x - 1
+    upper = np.where(x == levels - 1, 1.0, stats.logistic.cdf(y + half, loc, scale))
+    lower = np.where(x == 0, 0.0, stats.logistic.cdf(y - half, loc, scale))
+    return np.log(upper - lower)
+
+
+def normal(params, x):
+    loc, raw = halves(params, 2, (2, 3))
+    return total(stats.norm.logpdf(x, loc, positive(raw)))
+
+
+def normal_of_scale(scale):
+    return lambda params, x: total(stats.norm.logpdf(x, params.reshape(x.shape), scale))
+
+
+def multivariate(params, x):
+    lower = fill_triangular(params[:, 3:], 3)
+    diagonal = np.arange(3)
+    lower[:, diagonal, diagonal] = positive(lower[:, diagonal, diagonal])
+    rows = zip(params[:, :3], lower, x, strict=True)
+    return np.array([stats.multivariate_normal(m, c @ c.T).logpdf(v) for m, c, v in rows])
+
+
+def bernoulli(params, x):
+    return total(stats.bernoulli.logpmf(x, special.expit(params.reshape(x.shape))))
+
+
+def continuous_bernoulli(params, x):
+    logits = params.reshape(x.shape)
+    return total(logits * x + np.log(logits / np.expm1(logits)))
+
+
+def categorical(params, x):
+    log_p = special.log_softmax(params.reshape(*x.shape, -1), axis=-1)
+    return total(np.take_along_axis(log_p, x[..., None].astype(int), -1))
+
+
+def discretized(params, x):
+    loc, raw = halves(params, 2, (2, 3))
+    return total(log_mass(x, loc, positive(raw), 8))
+
+
+def discretized_mixture(params, x):
+    # Two pixels of two channels, two components: logits, locations, scales, one coefficient each.
+    pixels = params.reshape(-1, 2, 12)
+    logits, loc, raw, coupling = np.split(pixels, [2, 6, 10], axis=-1)
+    loc, scale = loc.reshape(-1, 2, 2, 2), positive(raw.reshape(-1, 2, 2, 2))
+    first = log_mass(x[..., :1], loc[..., 0, :], scale[..., 0, :], 4)
+    shift = np.tanh(coupling) * (x[..., :1] * 2 / 3 - 1)
+    second = log_mass(x[..., 1:], loc[..., 1, :] + shift, scale[..., 1, :], 4)
+    return total(special.logsumexp(special.log_softmax(logits, -1) + first + second, axis=-1))
+
+
+def laplace(params, x):
+    loc, raw = halves(params, 2, (3,))
+    return total(stats.laplace.logpdf(x, loc, positive(raw)))
+
+
+def logistic(params, x):
+    loc, raw = halves(params, 2, (2, 3))
+    return total(stats.logistic.logpdf(x, loc, positive(raw)))
+
+
+def poisson(params, x):
+    return total(stats.poisson.logpmf(x, np.exp(params.reshape(x.shape))))
+
+
+def nbinom(log_mean, raw):
+    count = positive(raw)
+    return stats.nbinom(count, count / (count + np.exp(log_mean)))
+
+
+def negative_binomial(params, x):
+    return total(nbinom(*halves(params, 2, (3,))).logpmf(x))
+
+
+def negative_binomial_shared(params, x):
+    return total(nbinom(params, np.zeros(3)).logpmf(x))
+
+
+def zero_inflated(params, x):
+    log_mean, lost, raw = halves(params, 3, (3,))
+    lost = special.expit(lost)
+    return total(np.log(lost * (x == 0) + (1 - lost) * nbinom(log_mean, raw).pmf(x)))
+
+
+def one_hot(params, x):
+    return total((special.log_softmax(params.reshape(x.shape), -1) * x).sum(-1))
+
+
+def mixture_of(family):
+    def log_prob(params, x):
+        logits, rest = params[:, :2], params[:, 2:].reshape(-1, 2, 2, 3)
+        parts = family.logpdf(x[:, None], rest[:, :, 0], positive(rest[:, :, 1])).sum(-1)
+        return special.logsumexp(special.log_softmax(logits, -1) + parts, axis=-1)
+
+    return log_prob
+
+
+def mixture_one_hot(params, x):
+    weights = special.softmax(params[:, :2], -1)[..., None]
+    parts = special.softmax(params[:, 2:].reshape(-1, 2, 3), -1)
+    return np.log(((weights * parts).sum(1) * x).sum(-1))
+
+
+def direction(params):
+    return params[:, :3] / np.linalg.norm(params[:, :3], axis=-1, keepdims=True)
+
+
+def von_mises_fisher(params, x):
+    rows = zip(direction(params), positive(params[:, 3]), x, strict=True)
+    return np.array(
+        [stats.vonmises_fisher(mu, k).logpdf(v / np.linalg.norm(v)) for mu, k, v in rows]
+    )
+
+
+def power_spherical(params, x):
+    # On the sphere in three dimensions (1 + t)/2 has a Beta(1 + κ, 1), all around 2π.
+    kappa, t = positive(params[:, 3]), (direction(params) * x).sum(-1)
+    return stats.beta.logpdf((1 + t) / 2, 1 + kappa, 1) - np.log(4 * np.pi)
+
+
+def relaxed(params, x):
+    tau, logits = 0.7, params
+    return (
+        special.gammaln(3)
+        + 2 * np.log(tau)
+        + (logits - (tau + 1) * np.log(x)).sum(-1)
+        - 3 * special.logsumexp(logits - tau * np.log(x), axis=-1)
+    )
+
+
+def log_normal(params, x):
+    loc, raw = halves(params, 2, (3,))
+    return total(stats.lognorm.logpdf(x, positive(raw), scale=np.exp(loc)))
+
+
+# ------------------------------------------------------------------------------------------- data
+
+
+def real(*event):
+    return lambda rng: rng.normal(size=(N, *event))
+
+
+def unit(*event):
+    return lambda rng: rng.uniform(size=(N, *event))
+
+
+def levels(count, *event):
+    return lambda rng: rng.integers(count, size=(N, *event))
+
+
+def vertices(*event):
+    return lambda rng: np.eye(event[-1])[rng.integers(event[-1], size=(N, *event[:-1]))]
+
+
+def sphere(rng):
+    x = rng.normal(size=(N, 3))
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def make_laplace(params):
+    loc, raw = tf.split(params, 2, axis=-1)
+    return tfd.Independent(tfd.Laplace(loc, tf.math.softplus(raw) + 1e-3), 1)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def three_draws(distribution):
+    """A conversion of one's own: the mean of three draws."""
+    return tf.reduce_mean(distribution.sample(3), axis=0)
+
+
+class Case(NamedTuple):
+    """One configuration of a layer."""
+
+    layer: Callable[..., DistributionLayer]  # makes it; takes further arguments of the layer
+    data: Callable  # draws N examples
+    log_prob: Callable  # of flat parameters and data, float64
+    size: int  # parameters it takes
+
+
+def of(cls, *args, **kwargs):
+    return lambda **more: cls(*args, **{**kwargs, **more})
+
+
+CASES = {
+    "normal": Case(of(IndependentNormal, (2, 3)), real(2, 3), normal, 12),
+    "normal shared": Case(
+        of(IndependentNormal, (2, 3), scale="shared"), real(2, 3), normal_of_scale(1.0), 6
+    ),
+    "normal fixed": Case(
+        of(IndependentNormal, (2, 3), three_draws, scale=0.5), real(2, 3), normal_of_scale(0.5), 6
+    ),
+    "multivariate": Case(of(MultivariateNormalTriL, 3), real(3), multivariate, 9),
+    "bernoulli": Case(of(IndependentBernoulli, (2, 3)), levels(2, 2, 3), bernoulli, 6),
+    "continuous bernoulli": Case(
+        of(IndependentContinuousBernoulli, (2, 3)), unit(2, 3), continuous_bernoulli, 6
+    ),
+    "categorical": Case(
+        of(IndependentCategorical, (2, 3), levels=5), levels(5, 2, 3), categorical, 30
+    ),
+    "discretized logistic": Case(
+        of(DiscretizedLogistic, (2, 3), levels=8), levels(8, 2, 3), discretized, 12
+    ),
+    "discretized mixture": Case(
+        of(DiscretizedLogisticMixture, (2, 2), num_components=2, levels=4),
+        levels(4, 2, 2),
+        discretized_mixture,
+        24,
+    ),
+    "lambda": Case(of(DistributionLambda, make_laplace), real(3), laplace, 6),
+    "logistic": Case(of(IndependentLogistic, (2, 3)), real(2, 3), logistic, 12),
+    "poisson": Case(of(IndependentPoisson, (2, 3)), levels(6, 2, 3), poisson, 6),
+    "negative binomial": Case(
+        of(IndependentNegativeBinomial, 3), levels(6, 3), negative_binomial, 6
+    ),
+    "negative binomial shared": Case(
+        of(IndependentNegativeBinomial, 3, dispersion="shared"),
+        levels(6, 3),
+        negative_binomial_shared,
+        3,
+    ),
+    "zero inflated": Case(of(ZeroInflatedNegativeBinomial, 3), levels(4, 3), zero_inflated, 9),
+    "one hot": Case(of(OneHotCategorical, 3), vertices(3), one_hot, 3),
+    "one hot grid": Case(of(OneHotCategorical, (2, 3)), vertices(2, 3), one_hot, 6),
+    "mixture": Case(
+        lambda **more: MixtureSameFamily(2, IndependentNormal(3), **more),
+        real(3),
+        mixture_of(stats.norm),
+        14,
+    ),
+    "mixture normal": Case(of(MixtureNormal, 2, 3), real(3), mixture_of(stats.norm), 14),
+    "mixture logistic": Case(of(MixtureLogistic, 2, 3), real(3), mixture_of(stats.logistic), 14),
+    "mixture one hot": Case(
+        of(CategoricalMixtureOfOneHotCategorical, 3, 2), vertices(3), mixture_one_hot, 8
+    ),
+    "von mises fisher": Case(of(VonMisesFisher, 3), sphere, von_mises_fisher, 4),
+    "power spherical": Case(of(PowerSpherical, 3), sphere, power_spherical, 4),
+    "relaxed": Case(
+        of(RelaxedOneHotCategorical, 3, temperature=0.7),
+        lambda rng: rng.dirichlet([2, 2, 2], size=N),
+        relaxed,
+        3,
+    ),
+    "straight through": Case(
+        of(
+            RelaxedOneHotCategorical,
+            (2, 3),
+            temperature=Linear(1.0, 0.5, 10),
+            straight_through=True,
+        ),
+        vertices(2, 3),
+        one_hot,
+        6,
+    ),
+    "transformed": Case(
+        lambda **more: TransformedDistribution(IndependentNormal(3), tfp.bijectors.Exp(), **more),
+        lambda rng: np.exp(rng.normal(size=(N, 3))),
+        log_normal,
+        6,
+    ),
+}
+
+
+# -------------------------------------------------------------------------------------- the tests
+
+
+def subclasses(cls):
+    return {cls}.union(*(subclasses(sub) for sub in cls.__subclasses__()))
+
+
+def test_every_layer_has_a_case():
+    for module in pkgutil.walk_packages(tfvae.__path__, "tfvae."):
+        if not module.name.startswith("tfvae.cli"):
+            importlib.import_module(module.name)
+    found = {
+        cls.__name__
+        for cls in subclasses(DistributionLayer)
+        if cls.__module__.startswith("tfvae.") and not cls.__name__.startswith("_")
+    }
+    covered = {type(case.layer()).__name__ for case in CASES.values()}
+    assert found - {"DistributionLayer"} == covered
+    assert covered <= set(tfvae.layers.__all__)
+
+
+@pytest.fixture(params=CASES, name="case")
+def _case(request):
+    return CASES[request.param]
+
+
+@pytest.fixture
+def data(case):
+    """Features and data of the likelihood."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(N, FEATURES)).astype("float32"), case.data(rng).astype("float32")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OwnModel(keras.Model):
+    """A subclassed model of a projection and a probability layer."""
+
+    def __init__(self, size, head, **kwargs):
+        super().__init__(**kwargs)
+        self.size, self.head = size, head
+        self.projection = keras.layers.Dense(size)
+
+    def call(self, x):
+        return self.head(self.projection(x))
+
+    def get_config(self):
+        head = keras.saving.serialize_keras_object(self.head)
+        return {**super().get_config(), "size": self.size, "head": head}
+
+    @classmethod
+    def from_config(cls, config):
+        config["head"] = keras.saving.deserialize_keras_object(config["head"])
+        return cls(**config)
+
+
+def sequential(case, **kwargs):
+    layers = [keras.Input((FEATURES,)), keras.layers.Dense(case.size), case.layer(**kwargs)]
+    return keras.Sequential(layers)
+
+
+def functional(case):
+    """The distribution is the output, and its value goes on through further layers."""
+    inputs = keras.Input((FEATURES,))
+    distribution = case.layer()(keras.layers.Dense(case.size)(inputs))
+    features = keras.layers.Dense(2)(keras.layers.Flatten()(distribution))
+    return keras.Model(inputs, [distribution, features])
+
+
+def compiled(model, **kwargs):
+    model.compile(
+        keras.optimizers.SGD(1e-3),
+        NegativeLogLikelihood(),
+        weighted_metrics=[MeanNegativeLogLikelihood(name="nll")],
+        **kwargs,
+    )
+    return model
+
+
+def test_log_prob_is_that_of_scipy(case):
+    rng = np.random.default_rng(1)
+    params = rng.normal(size=(N, case.size)).astype("float32")
+    x = case.data(rng).astype("float32")
+    expected = case.log_prob(np.float64(params), np.float64(x))
+    assert np.all(np.isfinite(expected))
+    distribution = case.layer()(params)
+    assert distribution.batch_shape == (N,)
+    assert distribution.event_shape == x.shape[1:]
+    np.testing.assert_allclose(distribution.log_prob(x), expected, rtol=2e-5, atol=2e-5)
+
+
+def test_params_size_is_what_the_layer_takes(case):
+    layer = case.layer()
+    if isinstance(layer, DistributionLambda):
+        with pytest.raises(UserError, match="params_size"):
+            _ = layer.params_size
+        return
+    assert layer.params_size == case.size
+    assert isinstance(layer.params_size, int)
+    for wrong in (case.size - 1, case.size + 1):
+        with pytest.raises(UserError, match=f"to {case.size} units"):
+            case.layer()(tf.zeros([N, wrong]))
+
+
+def test_configuration_is_plain_data_and_comes_back(case):
+    config = keras.saving.serialize_keras_object(case.layer())
+    again = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+    assert keras.saving.serialize_keras_object(again) == config
+    assert keras.saving.get_registered_name(type(again)).startswith("tfvae>")
+
+
+def test_sequential_model(case, data, tmp_path, capsys):
+    x, y = data
+    model = compiled(sequential(case))
+    weights = np.linspace(0.5, 1.5, N, dtype="float32")
+    each = -model(x).log_prob(y).numpy()
+
+    logs = model.evaluate(x, y, sample_weight=weights, verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx((each * weights).mean(), rel=1e-5)
+    assert logs["nll"] == pytest.approx((each * weights).sum() / weights.sum(), rel=1e-5)
+
+    before = model.layers[0].get_weights()[1]
+    history = model.fit(x, y, sample_weight=weights, verbose=0).history
+    assert history["loss"][0] == pytest.approx(logs["loss"], rel=1e-5)
+    assert np.abs(model.layers[0].get_weights()[1] - before).max() > 0
+
+    predicted = model.predict(x, verbose=0)
+    assert predicted.shape == y.shape
+    assert np.all(np.isfinite(predicted))
+    model.summary()
+    assert type(model.layers[-1]).__name__ in capsys.readouterr().out
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    clone = keras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    for copy in (loaded, clone):
+        np.testing.assert_allclose(copy(x).log_prob(y), model(x).log_prob(y), rtol=1e-6)
+    # The compile state came too: optimizer, loss and metrics, and a further step is the same.
+    steps = [m.fit(x, y, verbose=0).history["nll"] + m.get_weights() for m in (loaded, model)]
+    assert int(loaded.optimizer.iterations) == 2
+    for a, b in zip(*steps, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_functional_model_with_xla(case, data):
+    x, y = data
+    model = functional(case)
+    model.compile("sgd", loss=[NegativeLogLikelihood(), "mse"], jit_compile=True)
+    expected = -np.mean(model(x)[0].log_prob(y))
+    zeros = np.zeros((N, 2), "float32")
+    model.compile("sgd", [NegativeLogLikelihood(), "mse"], loss_weights=[1, 0], jit_compile=True)
+    logs = model.fit(x, [y, zeros], verbose=0).history
+    assert logs["loss"][0] == pytest.approx(expected, rel=1e-5)
+    value, features = model.predict(x, verbose=0)
+    assert value.shape == y.shape
+    assert features.shape == (N, 2)
+
+
+def test_subclassed_model(case, data, tmp_path):
+    x, y = data
+    model = compiled(OwnModel(case.size, case.layer()))
+    expected = -np.mean(model(x).log_prob(y))
+    assert model.fit(x, y, verbose=0).history["loss"][0] == pytest.approx(expected, rel=1e-5)
+    assert model.predict(x, verbose=0).shape == y.shape
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(x).log_prob(y), model(x).log_prob(y), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+def test_probability_is_float32_under_mixed_precision(case, data, policy, name):
+    x, y = data
+    policy(name)
+    model = compiled(sequential(case))
+    dense, layer = model.layers
+    narrow = dense(x)
+    assert narrow.dtype in (tf.bfloat16, tf.float16)
+    distribution = model(x)
+    assert distribution.dtype == tf.float32
+    assert all(weight.dtype != narrow.dtype.name for weight in layer.weights)
+    # The same density as that of the narrow parameters taken as numbers.
+    wide = layer.make_distribution(tf.cast(narrow, tf.float32))
+    np.testing.assert_allclose(distribution.log_prob(y), wide.log_prob(y), rtol=1e-6)
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
+
+
+def test_the_value_crosses_functions_as_a_tensor_and_the_distribution_as_itself(case, data):
+    x, y = data
+    model = sequential(case)
+    value = tf.function(model)(tf.constant(x))
+    assert value.shape == y.shape
+    log_prob = tf.function(lambda x: model(x).log_prob(y))(tf.constant(x))
+    np.testing.assert_allclose(log_prob, model(x).log_prob(y), rtol=1e-5)
+    # A plain distribution is a composite tensor: an argument of a function, too.
+    argument = tf.function(lambda distribution: distribution.log_prob(y))
+    np.testing.assert_allclose(
+        argument(tfvae.layers.concrete(model(x))), model(x).log_prob(y), rtol=1e-5
+    )
+
+
+def exported(folder):
+    """Exports a model of every case and writes its input and, for a mean, its output."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(N, FEATURES)).astype("float32")
+    arrays = {"x": x}
+    for name, case in CASES.items():
+        model = sequential(case)
+        try:
+            model(x).mean()
+            model = sequential(case, convert_to_tensor_fn="mean")
+            arrays[f"mean {name}"] = model.predict(x, verbose=0)
+        except NotImplementedError:
+            arrays[f"shape {name}"] = np.array(model.output_shape[1:])
+        model.export(os.path.join(folder, name.replace(" ", "_")), verbose=False)
+    np.savez(os.path.join(folder, "arrays.npz"), **arrays)
+
+
+LOAD = """
+import json, sys
+import numpy as np, tensorflow as tf
+folder = {folder!r}
+arrays = np.load(folder + "/arrays.npz")
+result = {{}}
+for key in arrays.files:
+    if key == "x":
+        continue
+    kind, name = key.split(" ", 1)
+    served = tf.saved_model.load(folder + "/" + name.replace(" ", "_")).serve(arrays["x"])
+    if kind == "mean":
+        result[name] = float(np.abs(served - arrays[key]).max())
+    else:
+        result[name] = 0.0 if list(served.shape[1:]) == arrays[key].tolist() else 1.0
+print(json.dumps([result, "tensorflow_probability" in sys.modules, "keras" in sys.modules]))
+"""
+
+
+@pytest.mark.slow
+def test_exports_load_without_tfp(tmp_path, run_python):
+    exported(str(tmp_path))
+    errors, probability, _ = run_python(LOAD.format(folder=str(tmp_path))).result
+    assert not probability
+    assert set(errors) == set(CASES)
+    assert max(errors.values()) < 1e-4, errors
+
+
+def fit_on_replicas():
+    """Fits a model of every case for a step on one and on two replicas, in a fresh process."""
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    result = {}
+    for name, case in CASES.items():
+        rng = np.random.default_rng(0)
+        x, y = rng.normal(size=(N, FEATURES)).astype("float32"), case.data(rng).astype("float32")
+        single = compiled(sequential(case))
+        with strategy.scope():
+            double = compiled(sequential(case))
+        double.set_weights(single.get_weights())
+        losses = [m.fit(x, y, batch_size=N, verbose=0).history["loss"][0] for m in (single, double)]
+        pairs = zip(single.get_weights(), double.get_weights(), strict=True)
+        result[name] = [*losses, max(float(np.abs(a - b).max()) for a, b in pairs)]
+    print(json.dumps(result))
+
+
+@pytest.mark.slow
+def test_two_replicas_take_the_step_of_one(run_python):
+    program = (
+        "import importlib.util\n"
+        f"spec = importlib.util.spec_from_file_location('contract', {__file__!r})\n"
+        "contract = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(contract)\n"
+        "contract.fit_on_replicas()\n"
+    )
+    result = run_python(program).result
+    assert set(result) == set(CASES)
+    for name, (single, double, difference) in result.items():
+        assert double == pytest.approx(single, rel=1e-5), name
+        assert difference < 1e-5, name
