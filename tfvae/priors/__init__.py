@@ -1,6 +1,17 @@
-"""Priors: distributions with weights and no input."""
+"""Priors: distributions with weights; with a context, conditional on it."""
 
 from tfvae.priors.base import Prior
+from tfvae.priors.conditional_normal import ConditionalNormal
+from tfvae.priors.mixture_of_normals import MixtureOfNormals
+from tfvae.priors.real_nvp import RealNVP
 from tfvae.priors.standard_normal import StandardNormal
+from tfvae.priors.vamp_prior import VampPrior
 
-__all__ = ["Prior", "StandardNormal"]
+__all__ = [
+    "ConditionalNormal",
+    "MixtureOfNormals",
+    "Prior",
+    "RealNVP",
+    "StandardNormal",
+    "VampPrior",
+]

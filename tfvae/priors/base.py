@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers.base import event_shape_of
+from tfvae.priors.temperature import tempered
 from tfvae.types import Latent
 
 tfd = tfp.distributions
@@ -65,7 +66,8 @@ class Prior(keras.layers.Layer):
             context: What a conditional prior is conditioned on, `[batch, ...]`.
 
         Returns:
-            p(z), batch shape `[]`, or `[batch]` with a context.
+            p(z), batch shape `[]`, or `[batch]` with a context; a prior that does not depend on
+            the context may leave the batch shape `[]`.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
 
@@ -104,6 +106,13 @@ class Prior(keras.layers.Layer):
         z = z if gate is None else gate(z)
         return (Latent(z, posterior, self(context=context)),), z
 
+    def adapt(self, batches) -> None:
+        """Takes a look at the data before the training: here, none.
+
+        Args:
+            batches: Batches of x or of (x, context).
+        """
+
     def code(self, z, context=None) -> tf.Tensor:
         """The decoder's input for latent variables: z itself, where z is one group.
 
@@ -123,15 +132,14 @@ class Prior(keras.layers.Layer):
             n: Number of draws.
             context: `[n, ...]`, one for each draw.
             seed: Stateless seed.
-            temperature: Factor on the distance of a draw from the prior's mean; a prior of
+            temperature: Factor of the noise that z is made of, see `tempered`; a prior of
                 several groups takes one for each.
 
         Returns:
             `[n, *code_shape]`.
         """
-        prior = self(context=context)
-        z = prior.sample(n if context is None else (), seed=seed)
-        return z if temperature == 1.0 else prior.mean() + temperature * (z - prior.mean())
+        prior = tempered(self(context=context), temperature)
+        return prior.sample(n if prior.batch_shape.rank == 0 else (), seed=seed)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

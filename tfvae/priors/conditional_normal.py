@@ -1,0 +1,91 @@
+"""A normal prior whose mean and scale depend on the context."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError
+from tfvae.layers.base import positive
+from tfvae.priors.base import Prior
+
+tfd = tfp.distributions
+
+__all__ = ["ConditionalNormal"]
+
+MIN_SCALE = 1e-3
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class ConditionalNormal(Prior):
+    """p(z|c) = N(μ(c), σ(c)²): the prior of a conditional VAE.
+
+    A linear layer makes mean and scale of what the network makes of the context c. At the start
+    p(z|c) is the standard normal for every c.
+
+    Args:
+        network: Keras layer or model from the context to features `[batch, size]`, such as
+            `keras.layers.CategoryEncoding(10, output_mode="one_hot")` for labels or
+            `tfvae.networks.MLP([32])` for vectors.
+        event_shape: Shape of z; None: learned from the posterior.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> one_hot = keras.layers.CategoryEncoding(10, output_mode="one_hot")
+        >>> prior = ConditionalNormal(one_hot)
+        >>> prior.build(2)
+        >>> prior(context=tf.constant([3, 7])).batch_shape
+        TensorShape([2])
+
+    References:
+        Sohn, Lee, Yan, "Learning Structured Output Representation using Deep Conditional
+        Generative Models", 2015, Eq. 4 (the prior network).
+    """
+
+    def __init__(
+        self,
+        network: keras.layers.Layer,
+        *,
+        event_shape: int | Sequence[int] | None = None,
+        **kwargs,
+    ):
+        super().__init__(event_shape, **kwargs)
+        if not isinstance(network, keras.layers.Layer):
+            raise UserError(f"network takes a Keras layer, got {network!r}")
+        self.network = network
+
+    def build(self, event_shape=None, data_shape=None):
+        """Makes the linear layers; their weights follow at the first context."""
+        super().build(event_shape, data_shape)
+        size = int(np.prod(self.event_shape, dtype=int))
+        one = keras.initializers.Constant(math.log(math.expm1(1.0 - MIN_SCALE)))
+        common = {"kernel_initializer": "zeros", "dtype": self.variable_dtype}
+        self.loc = keras.layers.Dense(size, name="loc", **common)
+        self.raw_scale = keras.layers.Dense(size, bias_initializer=one, name="scale", **common)
+
+    def call(self, context=None) -> tfd.Distribution:
+        """Makes the normals of a context `[batch, ...]`, batch shape `[batch]`."""
+        if context is None:
+            raise UserError(f"{self.name} is p(z|c): give context=..., or data of (x, context)")
+        features = self.network(tf.convert_to_tensor(context))
+        loc, raw = (
+            tf.reshape(linear(features), [-1, *self.event_shape])
+            for linear in (self.loc, self.raw_scale)
+        )
+        return tfd.Independent(tfd.Normal(loc, positive(raw, MIN_SCALE)), len(self.event_shape))
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        network = keras.saving.serialize_keras_object(self.network)
+        return {**super().get_config(), "network": network}
+
+    @classmethod
+    def from_config(cls, config: dict) -> ConditionalNormal:
+        """Makes the prior of its configuration."""
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})
