@@ -33,6 +33,7 @@ from tfvae.layers.factorized import FactorizedLayer
 from tfvae.layers.gaussian_kernel import ExponentiatedQuadratic
 from tfvae.layers.gaussian_process import VariationalGaussianProcess
 from tfvae.layers.initializers import BlockwiseInitializer
+from tfvae.layers.inverse_autoregressive_flow import InverseAutoregressiveFlow
 from tfvae.layers.kl import KLDivergenceAddLoss, KLDivergenceRegularizer
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
@@ -85,6 +86,7 @@ __all__ = [
     "IndependentNegativeBinomial",
     "IndependentNormal",
     "IndependentPoisson",
+    "InverseAutoregressiveFlow",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
     "MeanFieldNormal",
