@@ -10,39 +10,18 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
+from tfvae.moments import mean_of
 from tfvae.supports import support_of
 
 __all__ = [
     "check_length",
     "given",
     "levels_of",
-    "mean_of",
     "posterior_means",
     "posteriors",
-    "stddev_of",
 ]
 
 _CHUNK = 500  # examples at a time: bounds the memory of a convolutional encoder
-
-
-def _moment(distribution: tfp.distributions.Distribution, moment: str) -> tf.Tensor:
-    """The mean or standard deviation: exact where tfp has it, else of 1000 draws."""
-    try:
-        return getattr(distribution, moment)()
-    except NotImplementedError:
-        # A seed of two numbers is stateless: drawing a figure leaves training's noise alone.
-        draws = tf.cast(distribution.sample(1000, seed=(0, 1)), tf.float32)
-        return {"mean": tf.reduce_mean, "stddev": tf.math.reduce_std}[moment](draws, axis=0)
-
-
-def mean_of(distribution: tfp.distributions.Distribution) -> tf.Tensor:
-    """Gives the mean: in closed form where tfp has one, else over 1000 draws."""
-    return _moment(distribution, "mean")
-
-
-def stddev_of(distribution: tfp.distributions.Distribution) -> tf.Tensor:
-    """Gives the standard deviation: in closed form where tfp has one, else over 1000 draws."""
-    return _moment(distribution, "stddev")
 
 
 def given(context: Any, index: slice) -> dict[str, Any]:

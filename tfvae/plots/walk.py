@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.errors import UserError
-from tfvae.plots.ask import given, mean_of, posteriors, stddev_of
+from tfvae.moments import mean_of, stddev_of
+from tfvae.plots.ask import given, posteriors
 from tfvae.plots.rates import rate_per_dimension
 
 __all__ = ["Walk", "mean_rates", "walk"]
