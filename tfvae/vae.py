@@ -82,6 +82,7 @@ class VAE(ObjectiveModel):
         self.decoder = decoder
         self.prior_layer = prior or StandardNormal()
         self.prior_layer.encode = self.encode
+        self.prior_layer.check(self.objective)
 
     def call(self, x, context=None, samples=None, training=False, seed=None) -> VAEOutput:
         """Encodes x, draws z, decodes it.
@@ -99,7 +100,7 @@ class VAE(ObjectiveModel):
         x = as_float(x)
         self._check_shape(x)
         encoded = self._encode(x, context)
-        self._build_prior(encoded, x)
+        self.prior_layer.prepare(encoded, tuple(x.shape[1:]))
         latents, code = self.prior_layer.infer(
             encoded,
             context=context,
@@ -117,17 +118,6 @@ class VAE(ObjectiveModel):
         event = getattr(getattr(self.decoder, "head", None), "event_shape", None)
         if event is not None and x.shape.rank is not None:
             check_shape(tuple(x.shape[1:]), event)
-
-    def _build_prior(self, encoded, x: tf.Tensor) -> None:
-        if not self.prior_layer.built:
-            posterior = returned("encoder", self.prior_layer.posterior(encoded))
-            event = tuple(posterior.event_shape)
-            if self.prior_layer.event_shape not in (None, event):
-                raise UserError(
-                    f"the posterior's event shape is {event}, the prior's is "
-                    f"{self.prior_layer.event_shape}: give both the same one, or the prior none"
-                )
-            self.prior_layer.build(event, tuple(x.shape[1:]))
 
     def _encode(self, x, context):
         kwargs = {} if context is None else {"context": context}
@@ -276,9 +266,9 @@ class VAE(ObjectiveModel):
             self.build(x.shape, None if context is None else context.shape)
 
     def predict_step(self, data) -> dict:
-        """The posterior mean of z, and the mean of p(x|z) there."""
+        """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
         x, context, _ = unpack(data)
-        z = self.encode(x, context).mean()
+        z = self.prior_layer.means(self._encode(x, context), context=context)
         return {"z": z, "x": self.decode(z, context).mean()}
 
     def get_config(self) -> dict:

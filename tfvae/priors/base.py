@@ -8,7 +8,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.errors import UserError
 from tfvae.layers.base import event_shape_of
+from tfvae.layers.coercible import returned
+from tfvae.moments import mean_of
 from tfvae.priors.temperature import tempered
 from tfvae.types import Latent
 
@@ -25,7 +28,7 @@ class Prior(keras.layers.Layer):
     keeps a Keras variable keeps its first value.
 
     How z is inferred belongs to the prior as well: a hierarchy draws its groups in turn, each
-    given those above, and overrides `infer`, `code` and `generate`.
+    given those above, and overrides `prepare`, `infer`, `means`, `code` and `generate`.
 
     Args:
         event_shape: Shape of z; None: it is learned from the posterior when the model is built.
@@ -71,6 +74,44 @@ class Prior(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
 
+    def prepare(self, encoded, data_shape: Sequence[int]) -> None:
+        """Builds the prior, if it is not yet, for what an encoder returns.
+
+        Args:
+            encoded: What the encoder returned.
+            data_shape: Shape of x.
+
+        Raises:
+            UserError: If it does not fit the prior.
+        """
+        if self.built:
+            return
+        event = tuple(returned("encoder", self.posterior(encoded)).event_shape)
+        if self.event_shape not in (None, event):
+            raise UserError(
+                f"the posterior's event shape is {event}, the prior's is {self.event_shape}: give "
+                "both the same one, or the prior none"
+            )
+        self.build(event, tuple(data_shape))
+
+    def check(self, objective) -> None:
+        """Refuses an objective that makes no sense with this structure: here, none.
+
+        Args:
+            objective: The model's objective.
+
+        Raises:
+            UserError: If it asks for what the structure has not.
+        """
+
+    def finish(self, vae, dataset) -> None:
+        """What remains to be fitted when the training is over: here, nothing.
+
+        Args:
+            vae: The trained model.
+            dataset: Batches of its training data, as `fit` takes them.
+        """
+
     def posterior(self, encoded) -> tfd.Distribution:
         """The posterior q(z|x) of what the encoder returned: that itself, where z is one group.
 
@@ -105,6 +146,18 @@ class Prior(keras.layers.Layer):
         z = posterior.sample(() if samples is None else (samples,), seed=seed)
         z = z if gate is None else gate(z)
         return (Latent(z, posterior, self(context=context)),), z
+
+    def means(self, encoded, context=None) -> tf.Tensor | tuple[tf.Tensor, ...]:
+        """The latent variables without noise: the posterior's mean, where z is one group.
+
+        Args:
+            encoded: What the encoder returned.
+            context: Context of the prior.
+
+        Returns:
+            What `code` takes: `[batch, *event]`, or a tuple of them, one for each group.
+        """
+        return mean_of(self.posterior(encoded))
 
     def adapt(self, batches) -> None:
         """Takes a look at the data before the training: here, none.
