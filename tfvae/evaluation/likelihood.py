@@ -12,6 +12,7 @@ from tfvae.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
 from tfvae.evaluation.active_units import active_units
+from tfvae.moments import mean_of
 from tfvae.supports import support_of
 from tfvae.vae import VAE
 
@@ -91,6 +92,6 @@ def evaluate_likelihood(
 
 def _posterior_mean(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray | None:
     try:
-        return vae.encode(x, context).mean().numpy()
-    except NotImplementedError:  # of a flow, for one
+        return mean_of(vae.encode(x, context)).numpy()
+    except NotImplementedError:
         return None
