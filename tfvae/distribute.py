@@ -15,6 +15,7 @@ __all__ = [
     "as_seed",
     "batch_mean",
     "fold_in",
+    "global_batch",
     "replica_seed",
     "strategy",
 ]
@@ -108,6 +109,23 @@ def all_replicas_sum(value: tf.Tensor) -> tf.Tensor:
     if context is None or context.num_replicas_in_sync == 1:
         return value
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def global_batch(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The batch of all replicas in the order of their numbers; gradients flow through it.
+
+    Args:
+        values: This replica's part, `[batch, ...]`; the parts may differ in length.
+
+    Returns:
+        The whole, `[global batch, ...]`, and where in it this replica's part begins.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return values, tf.constant(0)
+    counts = context.all_gather(tf.shape(values)[:1], axis=0)
+    start = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
+    return context.all_gather(values, axis=0), start
 
 
 def batch_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.batches import first_batch, number_of_examples, unpack, with_context
-from tfvae.distribute import ReplicatedModel, batch_mean, fold_in, replica_seed
+from tfvae.distribute import ReplicatedModel, as_seed, batch_mean, fold_in, replica_seed
 from tfvae.errors import UserError
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
@@ -136,6 +136,17 @@ class ObjectiveModel(ReplicatedModel):
         check_data(x, likelihood)
 
     @property
+    def trainable_weights(self) -> list:
+        """What the model's optimizer trains: not the weights that the objective trains itself."""
+        own = {id(weight) for weight in self.objective.own_weights}
+        return [weight for weight in super().trainable_weights if id(weight) not in own]
+
+    @property
+    def trainable_variables(self) -> list:
+        """The same as `trainable_weights`: Keras takes now the one and now the other."""
+        return self.trainable_weights
+
+    @property
     def step(self) -> tf.Tensor:
         """Training steps taken so far; 0 before the model is compiled."""
         if self.optimizer is None:
@@ -171,10 +182,11 @@ class ObjectiveModel(ReplicatedModel):
         with tf.GradientTape() as tape:
             loss, x, output = self._batch_loss(data, seed, training=True)
             loss = self.optimizer.scale_loss(loss)
-        own = {id(weight) for weight in self.objective.own_weights}
-        weights = [weight for weight in self.trainable_weights if id(weight) not in own]
+        weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        self.objective.update(x, output, step=step, seed=fold_in(seed, 1))
+        # One seed for all replicas: what looks across the global batch has to look alike on each.
+        seed = fold_in(fold_in(as_seed(self.seed), step), 1)
+        self.objective.update(x, output, step=step, seed=seed)
         return self.get_metrics_result()
 
     def test_step(self, data) -> dict:

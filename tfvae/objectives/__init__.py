@@ -1,6 +1,10 @@
 """Objectives: from data and a model's output to a loss per example."""
 
 from tfvae.objectives.base import Objective
+from tfvae.objectives.beta_tcvae import BetaTCVAE
 from tfvae.objectives.elbo import ELBO
+from tfvae.objectives.factor_vae import FactorVAE
+from tfvae.objectives.iwae import IWAE
+from tfvae.objectives.miwae import MIWAE
 
-__all__ = ["ELBO", "Objective"]
+__all__ = ["ELBO", "IWAE", "MIWAE", "BetaTCVAE", "FactorVAE", "Objective"]

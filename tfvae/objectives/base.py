@@ -85,7 +85,7 @@ class Objective(keras.layers.Layer):
             x: Data, `[batch, *event]`.
             output: What the model returned for it in the step.
             step: Training steps taken so far.
-            seed: Stateless seed.
+            seed: Stateless seed of the step, the same on all replicas.
         """
 
     @staticmethod

@@ -1,0 +1,103 @@
+"""The ELBO with its rate in three parts, each with a weight of its own."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tfvae.divergences import distortion_and_rates
+from tfvae.errors import UserError
+from tfvae.objectives.base import Objective
+from tfvae.objectives.latents import one_group
+from tfvae.objectives.total_correlation import log_aggregate_posterior
+from tfvae.schedules import Schedule, get
+from tfvae.types import ObjectiveOutput, VAEOutput
+
+__all__ = ["BetaTCVAE"]
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class BetaTCVAE(Objective):
+    """The beta-TCVAE: loss = distortion + α I(x; z) + β TC(z) + γ Σ_j KL(q(z_j) ‖ p(z_j)).
+
+    In the mean over the data set the three parts add to the rate: mutual information, total
+    correlation and dimension-wise KL of the aggregate posterior q(z), which is estimated from the
+    (global) batch by minibatch stratified sampling. The mutual information is computed as the
+    rate without the other two, so that the noise of the estimate has no part in α: the loss is
+    distortion + α rate + (β − α) TC + (γ − α) KL, and with α = β = γ = 1 it is the negative ELBO.
+
+    Terms beside the ELBO's: `mutual_information`, `total_correlation`, `dimension_wise_kl`, nats.
+
+    Args:
+        beta: β, a number or a schedule.
+        alpha: α, a number or a schedule.
+        gamma: γ, a number or a schedule.
+        examples: N, size of the training set; None: `fit` sets it where it is known.
+        kl: How the rate is computed, see `Objective`.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Raises:
+        UserError: When it is trained and N is unknown; when it first sees a posterior that is not
+            factorized, or several latent groups.
+
+    Example:
+        >>> model = tfvae.VAE(encoder, decoder, objective=BetaTCVAE(beta=6.0))
+
+    References:
+        Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018, Eq. 4;
+        Appendix C.2 (the estimate).
+    """
+
+    def __init__(
+        self,
+        beta: float | Schedule = 6.0,
+        *,
+        alpha: float | Schedule = 1.0,
+        gamma: float | Schedule = 1.0,
+        examples: int | None = None,
+        kl: str = "auto",
+        **kwargs,
+    ):
+        super().__init__(kl=kl, **kwargs)
+        if examples is not None and (examples != int(examples) or examples < 1):
+            raise UserError(f"examples takes an integer from 1, got {examples!r}")
+        self.alpha, self.beta, self.gamma = get(alpha), get(beta), get(gamma)
+        self.examples = None if examples is None else int(examples)
+
+    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+        """Computes the loss of a batch, nats per example."""
+        latent = one_group(
+            output, "BetaTCVAE", "q(z) is compared with its marginals over one set of examples"
+        )
+        if self.examples is None and self.built:
+            raise UserError(
+                "the size of the training set is unknown: give BetaTCVAE(examples=...), or data "
+                "of known length"
+            )
+        # While the model is built there is no training set yet: the batch stands for it.
+        joint, marginals = log_aggregate_posterior(latent.z, latent.posterior, self.examples)
+        distortion, (rate,) = distortion_and_rates(x, output, self.kl)
+        correlation = joint - marginals
+        dimension_wise = marginals - latent.prior.log_prob(latent.z)
+        alpha = self.alpha(step)
+        loss = distortion + alpha * rate
+        loss += (self.beta(step) - alpha) * correlation
+        loss += (self.gamma(step) - alpha) * dimension_wise
+        terms = {
+            **self.elbo_terms(x, output, distortion, rate),
+            "mutual_information": rate - correlation - dimension_wise,
+            "total_correlation": correlation,
+            "dimension_wise_kl": dimension_wise,
+        }
+        return ObjectiveOutput(loss, terms)
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        config = super().get_config()
+        config.pop("samples")
+        weights = {"alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}
+        return {
+            **config,
+            "examples": self.examples,
+            **{k: keras.saving.serialize_keras_object(v) for k, v in weights.items()},
+        }

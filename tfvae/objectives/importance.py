@@ -1,0 +1,149 @@
+"""What the importance-weighted objectives share: bounds of K weights and their three gradients."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.divergences import distortion_and_rates, log_importance_weights
+from tfvae.errors import UserError, unknown_name
+from tfvae.objectives.base import Objective
+from tfvae.objectives.latents import has_density, one_group
+from tfvae.types import ObjectiveOutput, VAEOutput
+
+tfd = tfp.distributions
+
+__all__ = ["GRADIENTS", "ImportanceWeighted"]
+
+GRADIENTS = ("plain", "stl", "dreg")
+
+
+def _without_score(posterior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
+    """Zero, whose gradient cancels that of −log q(z) in q's parameters at a fixed z."""
+    score = posterior.log_prob(tf.stop_gradient(z))
+    return score - tf.stop_gradient(score)
+
+
+class ImportanceWeighted(Objective):
+    """Base: the negative mean of M bounds, log 1/K Σ_k w_k with w_k = p(x, z_k) / q(z_k|x).
+
+    The value is the same for the three gradients; the encoder's gradient is not. With w̃_k =
+    w_k / Σ_j w_j, and the sums over the K draws of a bound:
+
+    - `"plain"`: Σ w̃_k ∇ log w_k, the gradient of the bound as it stands.
+    - `"stl"`, sticking the landing: the same without the score ∂/∂φ log q_φ(z) at a fixed z, so
+      that it vanishes where q is the true posterior. Its expectation is the plain one for K = 1
+      and differs for K > 1.
+    - `"dreg"`, doubly reparameterized: Σ w̃_k² ∂ log w_k/∂z_k · ∂z_k/∂φ, of the plain one's
+      expectation for every K. The decoder and the prior get the plain gradient.
+
+    Args:
+        bounds: M, the number of independent bounds.
+        samples: K, the number of draws in each.
+        gradient: `"plain"`, `"stl"` or `"dreg"`.
+        **kwargs: `kl`, of the logged rate alone; arguments of `keras.layers.Layer`.
+
+    References:
+        Roeder, Wu, Duvenaud, "Sticking the Landing", 2017, Eq. 8 (stl).
+        Tucker, Lawson, Gu, Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo
+        Objectives", 2019, Eq. 8 (dreg).
+    """
+
+    def __init__(self, bounds: int, samples: int, gradient: str, **kwargs):
+        for name, value in [("bounds", bounds), ("samples", samples)]:
+            if not isinstance(value, numbers.Real) or value != int(value) or value < 1:
+                raise UserError(f"{name} takes an integer from 1, got {value!r}")
+        if gradient not in GRADIENTS:
+            raise unknown_name("gradient", gradient, GRADIENTS)
+        super().__init__(samples=int(bounds) * int(samples), **kwargs)
+        self.bounds = int(bounds)
+        self.gradient = gradient
+
+    def gate(self, z: tf.Tensor) -> tf.Tensor:
+        """The identity; for DReG, the gradient that comes back is multiplied by w̃.
+
+        What stands behind the gate (decoder, prior, log q(z)) sees the upstream gradient; what
+        stands before it, the encoder, that times w̃. `call` puts w̃ into a holder that the
+        returned tensor carries; a draw that no objective has seen keeps its gradient.
+
+        Args:
+            z: A draw of the posterior, `[samples, batch, *event]`.
+
+        Returns:
+            The same values.
+        """
+        if self.gradient != "dreg":
+            return z
+        holder = []
+
+        @tf.custom_gradient
+        def identity(z):
+            def backward(upstream):
+                for weights in holder[-1:]:
+                    ones = [1] * (upstream.shape.rank - weights.shape.rank)
+                    shape = tf.concat([tf.shape(weights), ones], axis=0)
+                    upstream *= tf.cast(tf.reshape(weights, shape), upstream.dtype)
+                return upstream
+
+            return tf.identity(z), backward
+
+        z = identity(z)
+        z.dreg_weights = holder
+        return z
+
+    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+        """Computes the loss of a batch, nats per example; beside the ELBO's terms the bound."""
+        self._check(output)
+        log_weights = log_importance_weights(x, output)
+        if self.gradient != "plain":
+            log_weights += tf.add_n([_without_score(q.posterior, q.z) for q in output.latents])
+        size = self.samples // self.bounds
+        shape = tf.concat([[self.bounds, size], tf.shape(log_weights)[1:]], axis=0)
+        log_weights = tf.reshape(log_weights, shape)  # [M, K, batch]
+        bound = tf.reduce_logsumexp(log_weights, axis=1) - math.log(size)
+        weights = tf.stop_gradient(tf.nn.softmax(log_weights, axis=1))
+        if self.gradient == "dreg":
+            flat = tf.concat([[self.samples], tf.shape(weights)[2:]], axis=0)
+            output.latents[0].z.dreg_weights.append(tf.reshape(weights, flat))
+        bound = tf.reduce_mean(bound, axis=0)
+        distortion, rates = distortion_and_rates(x, output, self.kl)
+        terms = self.elbo_terms(x, output, distortion, tf.add_n(rates))
+        # How many of the K draws carry the weight, from 1 to K.
+        effective = tf.reduce_mean(1.0 / tf.reduce_sum(weights**2, axis=1), axis=0)
+        terms |= {f"{type(self).__name__.lower()}_bound": bound, "effective_samples": effective}
+        return ObjectiveOutput(-bound, terms)
+
+    def _check(self, output: VAEOutput) -> None:
+        name = type(self).__name__
+        for latent in output.latents:
+            if not has_density(latent.posterior):
+                raise UserError(
+                    f"{name} weighs {self.samples} draws by the posterior's density, and "
+                    f"{latent.posterior.name} is a deterministic code, which has none: take ELBO"
+                )
+            if latent.posterior.reparameterization_type != tfd.FULLY_REPARAMETERIZED:
+                raise UserError(
+                    f"{name} sends the gradient through the draws, and those of "
+                    f"{latent.posterior.name} pass none on: take a reparameterized posterior, "
+                    "such as RelaxedOneHotCategorical for discrete ones"
+                )
+        if self.gradient == "dreg":
+            latent = one_group(
+                output,
+                "gradient='dreg'",
+                "the gradient of a lower group would be weighed once more at each group above: "
+                "take gradient='stl' or 'plain'",
+            )
+            if not hasattr(latent.z, "dreg_weights"):
+                raise UserError(
+                    "gradient='dreg' has to see every draw where it is made: let the prior's "
+                    "`infer` pass it through `gate`"
+                )
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        samples = self.samples // self.bounds
+        return {**super().get_config(), "samples": samples, "gradient": self.gradient}

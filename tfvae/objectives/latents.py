@@ -1,0 +1,55 @@
+"""What objectives ask of the latent variables, each said with its reason where it is not so."""
+
+from __future__ import annotations
+
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError
+from tfvae.folding import Unfolded
+from tfvae.layers.coercible import concrete
+from tfvae.types import Latent, VAEOutput
+
+tfd = tfp.distributions
+
+__all__ = ["has_density", "one_group"]
+
+
+def has_density(posterior: tfd.Distribution) -> bool:
+    """Whether a posterior gives its draws a density: a deterministic code has none.
+
+    Args:
+        posterior: q(z|x); wrappers such as `tfd.Independent` are looked through.
+
+    Returns:
+        Whether log q(z|x) is a finite number.
+
+    Example:
+        >>> has_density(tfd.Deterministic(0.0))
+        False
+    """
+    posterior = concrete(posterior)
+    while isinstance(posterior, (tfd.Independent, tfd.Sample, tfd.BatchReshape, Unfolded)):
+        posterior = posterior.distribution
+    return not isinstance(posterior, (tfd.Deterministic, tfd.VectorDeterministic))
+
+
+def one_group(output: VAEOutput, objective: str, reason: str) -> Latent:
+    """The latent group of a flat model.
+
+    Args:
+        output: What the model returned.
+        objective: Name of the objective that takes one group alone.
+        reason: Why.
+
+    Returns:
+        The group.
+
+    Raises:
+        UserError: If there are several.
+    """
+    if len(output.latents) != 1:
+        raise UserError(
+            f"{objective} takes one group of latent variables, and the model has "
+            f"{len(output.latents)}: {reason}"
+        )
+    return output.latents[0]
