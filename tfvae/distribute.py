@@ -150,14 +150,25 @@ def batch_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor
 
 
 class ReplicatedModel(keras.Model):
-    """A Keras model that trains on replicas which share the first batch unevenly.
+    """A Keras model that trains on several replicas where Keras 3.15 fails; tests say when it does.
 
-    Under a strategy, Keras 3 averages the first batch over the replicas to build the model from
-    it, and fails where their shares differ (a batch of 100 on three GPUs). A model that is built
-    before it is trained needs none of that but its optimizer's variables.
+    Keras averages the first batch over the replicas to build the model from it, and fails where
+    their shares differ (a batch of 100 on three GPUs). A model that is built before it is trained
+    needs none of that but its optimizer's variables.
+
+    The loop of `steps_per_execution` fails on more than one replica: there it is one step.
     """
 
-    # Private API of Keras 3.15; a test says when Keras no longer needs this.
+    @property
+    def steps_per_execution(self) -> int:
+        """Steps in one call of the compiled function; 1 on more than one replica."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        return self._steps_per_execution if replicas == 1 else 1
+
+    @steps_per_execution.setter
+    def steps_per_execution(self, steps: int) -> None:
+        self._steps_per_execution = steps
+
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if not self.built:
             super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
