@@ -58,6 +58,12 @@ def _resolved(argv: Sequence[str]) -> list[str]:
     arguments = list(argv)
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
+        if name.startswith(("--config.", "-config.")) and not re.fullmatch(r"-+[\w.\[\]]+", name):
+            field = name.partition(".")[2]
+            raise UserError(
+                f"the configuration has no field {field!r}: did you mean "
+                f"{field.replace('-', '_')!r}?"
+            )
         if name in ("--config", "-config"):
             if equals:
                 arguments[i] = f"{name}={find_config(value)}"

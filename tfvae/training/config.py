@@ -65,7 +65,7 @@ def default_config() -> ConfigDict:
     # What is written beside the model.
     config.panels_every = 5  # epochs between the figures in TensorBoard; 0: none
     config.evaluation = ConfigDict({"samples": 100, "examples": 1000})  # examples 0: all
-    return config
+    return config.lock()  # a mistyped field is refused
 
 
 def check_config(config: ConfigDict) -> None:
@@ -80,6 +80,10 @@ def check_config(config: ConfigDict) -> None:
     from tfvae import recipes
     from tfvae.data.view import BINARIZATIONS
 
+    fields = _fields(default_config())
+    for field in _fields(config):
+        if field not in fields and field.split(".")[0] not in recipes.names():
+            raise unknown_name("field of the configuration", field, fields)
     for field, known in [
         ("recipe", recipes.names()),
         ("network", recipes.NETWORKS),
@@ -133,6 +137,15 @@ def check_config(config: ConfigDict) -> None:
         raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
+
+
+def _fields(config: ConfigDict, prefix: str = "") -> list[str]:
+    """The names of all fields, those of sub-configs with their dots."""
+    fields = []
+    for name, value in config.items():
+        is_config = isinstance(value, ConfigDict)
+        fields += _fields(value, f"{prefix}{name}.") if is_config else [prefix + name]
+    return fields
 
 
 def _get(config: ConfigDict, field: str):

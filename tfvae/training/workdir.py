@@ -119,7 +119,7 @@ class Workdir:
         config = default_config()
         try:
             config.update(json.loads(self.config.read_text()))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{str(self.config)!r} is damaged ({error}): restore it") from error
         return config
 
