@@ -11,6 +11,7 @@ from tfvae.errors import UserError
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
+from tfvae.pace import ProgressBar, batches_in, steps_per_call
 from tfvae.supports import check_data
 from tfvae.types import VAEOutput
 
@@ -49,6 +50,36 @@ class ObjectiveModel(ReplicatedModel):
         build_by_call(run, x_shape, context_shape)
         if not self.objective.built:
             self.objective.build(tuple(x_shape))
+
+    def compile(self, optimizer="adam", *, steps_per_execution: int | str = "auto", **kwargs):
+        """Configures the training: `keras.Model.compile`, with a pace of its own.
+
+        Args:
+            optimizer: A Keras optimizer or the name of one.
+            steps_per_execution: Steps in one call of the compiled function. `"auto"`: several, as
+                `fit` finds fitting for the epoch; one where a callback looks at each batch.
+            **kwargs: Further arguments of `keras.Model.compile`.
+        """
+        self._auto_pace = steps_per_execution == "auto"
+        steps = 1 if self._auto_pace else steps_per_execution
+        super().compile(optimizer, steps_per_execution=steps, **kwargs)
+
+    def get_compile_config(self) -> dict:
+        """The compile state for saving."""
+        config = super().get_compile_config()
+        return {**config, "steps_per_execution": "auto"} if config and self._auto_pace else config
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles with a saved state."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _set_pace(self, steps: int) -> None:
+        """Sets the steps in one call; what was compiled for another number is dropped."""
+        if steps != self.steps_per_execution:
+            self.steps_per_execution = steps
+            self.train_function = self.test_function = self.predict_function = None
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """Trains the model: `keras.Model.fit`, after a look at the first batch.
@@ -90,6 +121,12 @@ class ObjectiveModel(ReplicatedModel):
             self.check(batch)
         if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
+        callbacks = kwargs.pop("callbacks", None)
+        if self._auto_pace:
+            batches = batches_in(x, batch_size, kwargs.get("steps_per_epoch"))
+            self._set_pace(steps_per_call(batches, callbacks))
+        if not isinstance(callbacks, keras.callbacks.CallbackList) and kwargs.get("verbose", 1):
+            callbacks = [*keras.tree.flatten(callbacks or []), ProgressBar()]
         return super().fit(
             x,
             y,
@@ -97,6 +134,7 @@ class ObjectiveModel(ReplicatedModel):
             epochs,
             sample_weight=weights,
             validation_data=validation,
+            callbacks=callbacks,
             **kwargs,
         )
 

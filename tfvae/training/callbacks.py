@@ -14,39 +14,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.pace import batches_done
+
 __all__ = [
     "Clock",
     "EpochOfData",
     "Interrupted",
     "MetricsFile",
-    "ProgressBar",
     "StopOnSignal",
     "read_metrics",
 ]
-
-
-def done(batch: int, steps: int | None) -> int:
-    """Batches of the epoch that are done.
-
-    With several steps in one call, Keras numbers the last one as if the epoch were a whole number
-    of calls.
-
-    Args:
-        batch: What the callback was called with.
-        steps: Batches in the epoch, None where that is unknown.
-
-    Returns:
-        The number of batches.
-    """
-    return batch + 1 if steps is None else min(batch + 1, steps)
-
-
-class ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras's progress bar, which stays within the epoch with several steps in one call."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Moves the bar."""
-        super().on_train_batch_end(done(batch, self.target) - 1, logs)
 
 
 class EpochOfData(keras.callbacks.Callback):
@@ -90,7 +67,7 @@ class EpochOfData(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Counts."""
-        self.batches = self._base + done(batch, self.params.get("steps"))
+        self.batches = self._base + batches_done(batch, self.params.get("steps"))
 
 
 class Clock(keras.callbacks.Callback):
@@ -118,7 +95,7 @@ class Clock(keras.callbacks.Callback):
         """Reads the clock."""
         self.seconds = time.perf_counter() - self._start
         self.images_per_second = (
-            done(batch, self.params.get("steps")) * self.batch_size / self.seconds
+            batches_done(batch, self.params.get("steps")) * self.batch_size / self.seconds
         )
 
 
@@ -204,7 +181,7 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Stops here if asked to, but not before the validation of a whole epoch."""
-        if done(batch, self.params.get("steps")) != self.params.get("steps"):
+        if batches_done(batch, self.params.get("steps")) != self.params.get("steps"):
             self._stop_if_asked()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -19,7 +19,6 @@ from tfvae.training.callbacks import (
     EpochOfData,
     Interrupted,
     MetricsFile,
-    ProgressBar,
     StopOnSignal,
     read_metrics,
 )
@@ -125,7 +124,6 @@ def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) 
         *panels(config, folder, data_dir),
         Checkpoints(folder, config.checkpoint_every, steps),
         stop,
-        *([ProgressBar()] if verbose else []),
     ]
 
     def fit(dataset: tf.data.Dataset, first: int, last: int) -> None:
