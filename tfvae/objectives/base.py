@@ -125,6 +125,10 @@ class Objective(keras.layers.Layer):
         """Configuration for saving."""
         return {**super().get_config(), "samples": self.samples, "kl": self.kl}
 
+    def get_build_config(self) -> None:
+        """Nothing: an objective makes its weights when it first sees an output, of a load too."""
+        return None
+
     @classmethod
     def from_config(cls, config: dict) -> Objective:
         """Makes the objective of its configuration."""

@@ -33,8 +33,9 @@ def permute_dimensions(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     References:
         Kim and Mnih, "Disentangling by Factorising", 2018, Algorithm 1.
     """
-    order = tf.argsort(tf.random.stateless_uniform(tf.shape(z)[::-1], seed), axis=1)
-    return tf.transpose(tf.gather(tf.transpose(z), order, batch_dims=1))
+    columns = tf.transpose(z)
+    order = tf.argsort(tf.random.stateless_uniform(tf.shape(columns), seed), axis=1)
+    return tf.transpose(tf.gather(columns, order, batch_dims=1))
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
