@@ -6,7 +6,6 @@ import re
 from setuptools import find_packages, setup
 
 ROOT = pathlib.Path(__file__).parent
-README = ROOT / "README.md"
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "tfvae/__init__.py").read_text("utf-8"))[1]
 
 NOTEBOOKS = ["ipykernel", "nbclient>=0.9", "nbformat>=5.9"]
@@ -15,7 +14,7 @@ setup(
     name="tfvae",
     version=VERSION,
     description="Variational autoencoders on TensorFlow, Keras 3 and TensorFlow Probability",
-    long_description=README.read_text("utf-8") if README.exists() else "",
+    long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
