@@ -62,6 +62,17 @@ class Prior(keras.layers.Layer):
         if self.event_shape is None:
             self.event_shape = event_shape_of(event_shape)
 
+    def __call__(self, *args, **kwargs) -> tfd.Distribution:
+        """Makes the distribution; see `call`. Keras would build it for the context's shape."""
+        if not self.built:
+            if self.event_shape is None:
+                raise UserError(
+                    f"{self.name} does not know the shape of z yet: give it event_shape, or the "
+                    "model data"
+                )
+            self.build(self.event_shape)
+        return super().__call__(*args, **kwargs)
+
     def call(self, context=None) -> tfd.Distribution:
         """Makes the distribution.
 
