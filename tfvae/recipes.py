@@ -8,11 +8,11 @@ import keras
 
 from tfvae import layers, networks
 from tfvae.errors import UserError, unknown_name
-from tfvae.objectives import ELBO, Objective
+from tfvae.objectives import ELBO, IWAE, MIWAE, BetaTCVAE, FactorVAE, Objective
 from tfvae.schedules import Schedule
 from tfvae.vae import VAE
 
-__all__ = ["beta_vae", "get", "names", "vae"]
+__all__ = ["beta_tcvae", "beta_vae", "dreg", "factor_vae", "get", "iwae", "miwae", "names", "vae"]
 
 LIKELIHOODS = {
     "bernoulli": layers.IndependentBernoulli,
@@ -145,7 +145,140 @@ def beta_vae(
     return vae(event_shape, latent_dim, beta=beta, **options)
 
 
-_RECIPES = {recipe.__name__: recipe for recipe in (vae, beta_vae)}
+def iwae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    samples: int = 5,
+    gradient: str = "plain",
+    **options,
+) -> VAE:
+    """The importance-weighted autoencoder: the bound of K posterior samples.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        samples: K.
+        gradient: `"plain"`, `"stl"` or `"dreg"`, see `tfvae.objectives.IWAE`.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
+    """
+    return vae(event_shape, latent_dim, objective=IWAE(samples, gradient), **options)
+
+
+def miwae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    bounds: int = 8,
+    samples: int = 8,
+    gradient: str = "plain",
+    **options,
+) -> VAE:
+    """The multiply importance-weighted autoencoder: the mean of M bounds of K samples each.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        bounds: M.
+        samples: K.
+        gradient: `"plain"`, `"stl"` or `"dreg"`, see `tfvae.objectives.IWAE`.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Eq. 8.
+    """
+    return vae(event_shape, latent_dim, objective=MIWAE(bounds, samples, gradient), **options)
+
+
+def dreg(event_shape: Sequence[int], latent_dim: int = 16, *, samples: int = 5, **options) -> VAE:
+    """The importance-weighted autoencoder with doubly reparameterized gradients.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        samples: K.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Tucker, Lawson, Gu, Maddison, "Doubly Reparameterized Gradient Estimators for Monte Carlo
+        Objectives", 2019, Eq. 8.
+    """
+    return iwae(event_shape, latent_dim, samples=samples, gradient="dreg", **options)
+
+
+def beta_tcvae(
+    event_shape: Sequence[int],
+    latent_dim: int = 10,
+    *,
+    beta: float | Schedule = 6.0,
+    alpha: float | Schedule = 1.0,
+    gamma: float | Schedule = 1.0,
+    examples: int | None = None,
+    **options,
+) -> VAE:
+    """The beta-TCVAE: of the rate's three parts, the total correlation weighs beta times.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        beta: Weight of the total correlation.
+        alpha: Weight of the mutual information.
+        gamma: Weight of the dimension-wise KL.
+        examples: Size of the training set; None: `fit` sees it.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018, Eq. 4.
+    """
+    objective = BetaTCVAE(beta, alpha=alpha, gamma=gamma, examples=examples)
+    return vae(event_shape, latent_dim, objective=objective, **options)
+
+
+def factor_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 10,
+    *,
+    gamma: float | Schedule = 10.0,
+    units: Sequence[int] = (256, 256, 256),
+    **options,
+) -> VAE:
+    """The FactorVAE: a total correlation that a discriminator estimates weighs gamma times.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        gamma: Weight of the total correlation, beside the ELBO's own.
+        units: Units of the discriminator's layers.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Kim and Mnih, "Disentangling by Factorising", 2018, Eq. 2.
+    """
+    objective = FactorVAE(gamma, units=units)
+    return vae(event_shape, latent_dim, objective=objective, **options)
+
+
+_RECIPES = {
+    recipe.__name__: recipe for recipe in (vae, beta_vae, iwae, miwae, dreg, beta_tcvae, factor_vae)
+}
 
 
 def names() -> list[str]:
