@@ -45,6 +45,10 @@ def default_config() -> ConfigDict:
     config.likelihood = "bernoulli"
     config.normal = ConfigDict({"scale": "shared"})  # learned, shared, or a number as a string
     # What a recipe takes beyond is in the sub-config of its name.
+    config.iwae = ConfigDict({"gradient": "plain"})  # plain, stl, dreg
+    config.miwae = ConfigDict({"bounds": 8, "gradient": "plain"})
+    config.beta_tcvae = ConfigDict({"alpha": 1.0, "gamma": 1.0})
+    config.factor_vae = ConfigDict({"gamma": 10.0, "units": (256, 256, 256)})
     # Objective.
     config.beta = placeholder(float)  # weight of the rate; None: the recipe's own
     config.beta_schedule = ConfigDict(
@@ -113,6 +117,10 @@ def check_config(config: ConfigDict) -> None:
         "resnet.units": 1,
         "resnet.blocks": 0,
         "beta_schedule.start": 0,
+        "miwae.bounds": 1,
+        "beta_tcvae.alpha": 0,
+        "beta_tcvae.gamma": 0,
+        "factor_vae.gamma": 0,
         "evaluation.samples": 1,
         "evaluation.examples": 0,
     }
@@ -122,7 +130,7 @@ def check_config(config: ConfigDict) -> None:
             raise UserError(f"config.{field} is {value!r}: give a number from {low}")
     if not config.learning_rate > 0:
         raise UserError(f"config.learning_rate is {config.learning_rate!r}: give one above 0")
-    for field in ("hidden", "conv.filters", "resnet.filters"):
+    for field in ("hidden", "conv.filters", "resnet.filters", "factor_vae.units"):
         units = _get(config, field)
         if not all(isinstance(n, numbers.Integral) and n > 0 for n in units) or (
             not units and field != "hidden"
