@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
-from tfvae import layers, networks
+from tfvae import layers, networks, priors
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives import ELBO, IWAE, MIWAE, BetaTCVAE, FactorVAE, Objective
 from tfvae.schedules import Schedule
 from tfvae.vae import VAE
 
-__all__ = ["beta_tcvae", "beta_vae", "dreg", "factor_vae", "get", "iwae", "miwae", "names", "vae"]
+__all__ = [
+    "beta_tcvae",
+    "beta_vae",
+    "conditional_vae",
+    "dreg",
+    "factor_vae",
+    "get",
+    "iaf_vae",
+    "iwae",
+    "miwae",
+    "names",
+    "nvp_vae",
+    "takes_labels",
+    "vae",
+    "vamp_vae",
+]
 
 LIKELIHOODS = {
     "bernoulli": layers.IndependentBernoulli,
@@ -26,6 +42,7 @@ OF_LEVELS = ("categorical", "discretized_logistic")
 POSTERIORS = {
     "normal": layers.IndependentNormal,
     "full_covariance": layers.MultivariateNormalTriL,
+    "iaf": layers.InverseAutoregressiveFlow,
 }
 NETWORKS = ("mlp", "conv", "resnet")
 
@@ -58,6 +75,7 @@ def vae(
     likelihood: str = "bernoulli",
     likelihood_options: Mapping | None = None,
     posterior: str = "normal",
+    posterior_options: Mapping | None = None,
     conditioner: keras.layers.Layer | None = None,
     objective: Objective | None = None,
     beta: float | Schedule | None = None,
@@ -79,6 +97,7 @@ def vae(
             the integer levels of an image.
         likelihood_options: Arguments of the likelihood's layer, such as `levels`.
         posterior: A name of `POSTERIORS`.
+        posterior_options: Arguments of the posterior's layer, such as `steps`.
         conditioner: Keras layer from the context to a vector, for a conditional model.
         objective: The objective; None: the ELBO, with the next four where they are given.
         beta: Weight of the rate, see `tfvae.objectives.ELBO`.
@@ -117,7 +136,11 @@ def vae(
         half = (head.levels - 1) / 2
         down = keras.Sequential([keras.layers.Rescaling(1 / half, offset=-1.0), down])
     return VAE(
-        networks.Encoder(down, POSTERIORS[posterior](latent_dim), conditioner=conditioner),
+        networks.Encoder(
+            down,
+            POSTERIORS[posterior](latent_dim, **(posterior_options or {})),
+            conditioner=conditioner,
+        ),
         networks.Decoder(up, head, conditioner=conditioner),
         objective=objective or ELBO(**given),
         **parts,
@@ -276,8 +299,147 @@ def factor_vae(
     return vae(event_shape, latent_dim, objective=objective, **options)
 
 
+def vamp_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    pseudo_inputs: int = 500,
+    likelihood: str = "bernoulli",
+    likelihood_options: Mapping | None = None,
+    **options,
+) -> VAE:
+    """The VAE with a VampPrior: the prior is a mixture of posteriors of learned pseudo-inputs.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        pseudo_inputs: Components of the prior.
+        likelihood: As in `vae`; it says what values the pseudo-inputs may have.
+        likelihood_options: As in `vae`.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Tomczak and Welling, "VAE with a VampPrior", 2018, Eq. 9.
+    """
+    low, high = (None, None) if likelihood == "normal" else (0.0, 1.0)
+    if likelihood in OF_LEVELS:
+        high = (likelihood_options or {}).get("levels", 256) - 1.0
+    prior = priors.VampPrior(pseudo_inputs, low=low, high=high)
+    given = {"likelihood": likelihood, "likelihood_options": likelihood_options}
+    return vae(event_shape, latent_dim, prior=prior, **given, **options)
+
+
+def nvp_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    couplings: int = 6,
+    flow_hidden: Sequence[int] = (128, 128),
+    **options,
+) -> VAE:
+    """The VAE whose prior is a real NVP.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        couplings: Affine couplings of the prior.
+        flow_hidden: Units of the network of each coupling.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Dinh, Sohl-Dickstein, Bengio, "Density Estimation using Real NVP", 2017.
+        Chen et al., "Variational Lossy Autoencoder", 2017, Section 3.2 (a flow as prior).
+    """
+    return vae(event_shape, latent_dim, prior=priors.RealNVP(couplings, flow_hidden), **options)
+
+
+def iaf_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    flow_steps: int = 4,
+    flow_hidden: Sequence[int] = (200,),
+    flow_context: int = 32,
+    **options,
+) -> VAE:
+    """The VAE whose posterior is an inverse autoregressive flow.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        flow_steps: Steps of the flow.
+        flow_hidden: Units of the network of each step.
+        flow_context: Size of what each step sees of the encoder.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016.
+    """
+    if "posterior" in options:
+        raise UserError("posterior: this model's is the flow, leave it out")
+    flow = {"steps": flow_steps, "hidden": flow_hidden, "context_size": flow_context}
+    return vae(event_shape, latent_dim, posterior="iaf", posterior_options=flow, **options)
+
+
+def conditional_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    classes: int = 10,
+    context_size: int | None = None,
+    conditional_prior: bool = True,
+    **options,
+) -> VAE:
+    """The conditional VAE: encoder, decoder and prior know the label, or a vector, of an example.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        classes: Number of classes: the context is the label, `[batch]`, from 0.
+        context_size: Where it is given, the context is a vector, `[batch, context_size]`.
+        conditional_prior: Whether p(z|c) is learned, where no `prior` is given.
+        **options: Arguments of `vae`.
+
+    Returns:
+        The model, uncompiled; `fit` takes data of (x, context), `sample` a `context`.
+
+    References:
+        Sohn, Lee, Yan, "Learning Structured Output Representation using Deep Conditional
+        Generative Models", 2015, Eq. 4.
+    """
+    if context_size is None:
+        conditioner = keras.layers.CategoryEncoding(classes, output_mode="one_hot")
+    else:
+        conditioner = keras.layers.Reshape((context_size,))
+    if conditional_prior:
+        options.setdefault("prior", priors.ConditionalNormal(conditioner))
+    return vae(event_shape, latent_dim, conditioner=conditioner, **options)
+
+
 _RECIPES = {
-    recipe.__name__: recipe for recipe in (vae, beta_vae, iwae, miwae, dreg, beta_tcvae, factor_vae)
+    recipe.__name__: recipe
+    for recipe in (
+        vae,
+        beta_vae,
+        iwae,
+        miwae,
+        dreg,
+        beta_tcvae,
+        factor_vae,
+        vamp_vae,
+        nvp_vae,
+        iaf_vae,
+        conditional_vae,
+    )
 }
 
 
@@ -301,3 +463,8 @@ def get(name: str) -> Callable[..., VAE]:
     if name not in _RECIPES:
         raise unknown_name("recipe", name, _RECIPES)
     return _RECIPES[name]
+
+
+def takes_labels(name: str) -> bool:
+    """Whether a recipe's model is conditional on the class of an example."""
+    return "classes" in inspect.signature(get(name)).parameters

@@ -43,15 +43,16 @@ def tempered(distribution: tfd.Distribution, temperature: float) -> tfd.Distribu
     if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
         scale = distribution.scale.to_dense() * temperature
         return tfd.MultivariateNormalTriL(distribution.loc, scale)
-    if isinstance(distribution, tfd.MixtureSameFamily):
+    # By attribute: tfp has two classes of each of these wrappers and says not which it makes.
+    if hasattr(distribution, "components_distribution"):
         return tfd.MixtureSameFamily(
             distribution.mixture_distribution,
             tempered(distribution.components_distribution, temperature),
         )
-    if isinstance(distribution, tfd.Independent):
+    if hasattr(distribution, "reinterpreted_batch_ndims"):
         ndims = distribution.reinterpreted_batch_ndims
         return tfd.Independent(tempered(distribution.distribution, temperature), ndims)
-    if isinstance(distribution, tfd.TransformedDistribution):
+    if hasattr(distribution, "bijector"):
         base = tempered(distribution.distribution, temperature)
         return tfd.TransformedDistribution(base, distribution.bijector)
     if isinstance(distribution, Unfolded):

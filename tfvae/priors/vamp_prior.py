@@ -82,31 +82,24 @@ class VampPrior(Prior):
         return raw if self.low is None else self.low + (self.high - self.low) * tf.sigmoid(raw)
 
     def adapt(self, batches: Iterable) -> None:
-        """Makes the first K examples of the data the pseudo-inputs, some way into the range.
+        """Makes the first examples of the data the pseudo-inputs, some way into the range.
 
         Args:
-            batches: Batches of x or of (x, context), such as a data set; K examples or more.
-
-        Raises:
-            UserError: If there are fewer than K examples.
+            batches: Batches of x or of (x, context), such as a data set. Where there are fewer
+                than K examples, the pseudo-inputs beyond stay as they are.
         """
-        xs, seen = [], 0
+        raw, seen = self.raw.numpy(), 0
         for batch in batches:
-            xs.append(unpack(batch)[0].numpy())
-            seen += len(xs[-1])
-            if seen >= self.pseudo_inputs:
+            x = unpack(batch)[0].numpy()[: self.pseudo_inputs - seen]
+            if self.low is not None:
+                # Where the sigmoid is flat a pseudo-input would learn nothing.
+                unit = np.clip((x - self.low) / (self.high - self.low), 0.05, 0.95)
+                x = np.log(unit) - np.log1p(-unit)
+            raw[seen : seen + len(x)] = x
+            seen += len(x)
+            if seen == self.pseudo_inputs:
                 break
-        if seen < self.pseudo_inputs:
-            raise UserError(
-                f"the data hold {seen} examples, fewer than pseudo_inputs={self.pseudo_inputs}: "
-                "take fewer pseudo-inputs"
-            )
-        x = np.concatenate(xs)[: self.pseudo_inputs].astype(np.float64)
-        if self.low is not None:
-            # Where the sigmoid is flat the pseudo-inputs would learn nothing.
-            unit = np.clip((x - self.low) / (self.high - self.low), 0.05, 0.95)
-            x = np.log(unit) - np.log1p(-unit)
-        self.raw.assign(x)
+        self.raw.assign(raw)
 
     def call(self, context=None) -> tfd.Distribution:
         """Makes the mixture, batch shape `[]`, or `[batch]` with a context."""

@@ -29,8 +29,9 @@ def load_data(
         **options: Further arguments of `tfvae.data.load`.
 
     Returns:
-        Batches of x.
+        Batches of x, or of (x, label) for a recipe that takes labels.
     """
+    options.setdefault("labels", recipes.takes_labels(config.recipe))
     return data.load(
         config.dataset,
         split,
@@ -50,8 +51,8 @@ def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
         return config.beta
     beta = config.beta
     if beta is None:
-        own = inspect.signature(recipes.get(config.recipe)).parameters["beta"].default
-        beta = 1.0 if own is None else own
+        own = inspect.signature(recipes.get(config.recipe)).parameters.get("beta")
+        beta = 1.0 if own is None or own.default is None else own.default
     kind = {
         "linear": schedules.Linear,
         "cosine": schedules.Cosine,
@@ -114,11 +115,13 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             f"config.network={config.network} takes images [height, width, channels], and "
             f"{config.dataset!r} has examples of shape {info.shape}: take config.network=mlp"
         )
-    objective = {
+    own = {  # None: the recipe's
         "beta": _schedule(config),
         "free_bits": config.free_bits,
         "capacity": config.capacity,
         "samples": config.samples,
+        "posterior": config.posterior,
+        "classes": len(info.classes or ()) if recipes.takes_labels(config.recipe) else None,
     }
     # A layer takes the seed of its weights when it is made, and draws them when it is built: both
     # follow the run's seed, so that a run can be repeated.
@@ -132,9 +135,8 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             network_options=config[config.network].to_dict() if config.network != "mlp" else None,
             likelihood=config.likelihood,
             likelihood_options=_likelihood_options(config, info.levels),
-            posterior=config.posterior,
             seed=config.seed,
-            **{name: value for name, value in objective.items() if value is not None},
+            **{name: value for name, value in own.items() if value is not None},
             **(config[config.recipe].to_dict() if config.recipe in config else {}),
         )
         vae.compile(
@@ -142,5 +144,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             jit_compile=config.xla,
             steps_per_execution=config.steps_per_execution,
         )
-        vae.check(next(iter(load_data(config, config.train_split, data_dir=data_dir))))
+        examples = load_data(config, config.train_split, data_dir=data_dir)
+        vae.check(next(iter(examples)))
+        vae.prior_layer.adapt(examples)
     return vae

@@ -41,7 +41,7 @@ def default_config() -> ConfigDict:
     config.conv = ConfigDict({"filters": (32, 64), "units": 256})
     config.resnet = ConfigDict({"filters": (32, 64), "blocks": 1, "units": 256})
     config.latent_dim = 16
-    config.posterior = "normal"  # normal, full_covariance
+    config.posterior = placeholder(str)  # normal, full_covariance, iaf; None: the recipe's own
     config.likelihood = "bernoulli"
     config.normal = ConfigDict({"scale": "shared"})  # learned, shared, or a number as a string
     # What a recipe takes beyond is in the sub-config of its name.
@@ -49,6 +49,10 @@ def default_config() -> ConfigDict:
     config.miwae = ConfigDict({"bounds": 8, "gradient": "plain"})
     config.beta_tcvae = ConfigDict({"alpha": 1.0, "gamma": 1.0})
     config.factor_vae = ConfigDict({"gamma": 10.0, "units": (256, 256, 256)})
+    config.vamp_vae = ConfigDict({"pseudo_inputs": 500})
+    config.nvp_vae = ConfigDict({"couplings": 6, "flow_hidden": (128, 128)})
+    config.iaf_vae = ConfigDict({"flow_steps": 4, "flow_hidden": (200,), "flow_context": 32})
+    config.conditional_vae = ConfigDict({"conditional_prior": True})
     # Objective.
     config.beta = placeholder(float)  # weight of the rate; None: the recipe's own
     config.beta_schedule = ConfigDict(
@@ -96,7 +100,7 @@ def check_config(config: ConfigDict) -> None:
         ("policy", POLICIES),
         ("binarization", BINARIZATIONS),
     ]:
-        if config[field] not in known:
+        if config[field] is not None and config[field] not in known:
             raise unknown_name(f"config.{field}", config[field], known)
     if config.beta_schedule.name not in SCHEDULES:
         raise unknown_name("config.beta_schedule.name", config.beta_schedule.name, SCHEDULES)
@@ -117,6 +121,10 @@ def check_config(config: ConfigDict) -> None:
         "resnet.units": 1,
         "resnet.blocks": 0,
         "beta_schedule.start": 0,
+        "vamp_vae.pseudo_inputs": 1,
+        "nvp_vae.couplings": 1,
+        "iaf_vae.flow_steps": 1,
+        "iaf_vae.flow_context": 1,
         "miwae.bounds": 1,
         "beta_tcvae.alpha": 0,
         "beta_tcvae.gamma": 0,
@@ -130,10 +138,11 @@ def check_config(config: ConfigDict) -> None:
             raise UserError(f"config.{field} is {value!r}: give a number from {low}")
     if not config.learning_rate > 0:
         raise UserError(f"config.learning_rate is {config.learning_rate!r}: give one above 0")
-    for field in ("hidden", "conv.filters", "resnet.filters", "factor_vae.units"):
+    flows = ("nvp_vae.flow_hidden", "iaf_vae.flow_hidden")
+    for field in ("hidden", "conv.filters", "resnet.filters", "factor_vae.units", *flows):
         units = _get(config, field)
         if not all(isinstance(n, numbers.Integral) and n > 0 for n in units) or (
-            not units and field != "hidden"
+            not units and field.endswith(("filters", "units"))
         ):
             raise UserError(f"config.{field} is {units!r}: give positive whole numbers")
     if config.likelihood != "bernoulli" and config.binarization not in ("auto", "none"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
-from tfvae import data, plots
+from tfvae import data, plots, recipes
 from tfvae.training.build import load_data
 from tfvae.training.panels import Panels
 from tfvae.training.workdir import Workdir
@@ -38,6 +38,11 @@ def _examples(config: ConfigDict, data_dir) -> dict:
     }
 
 
+def _context(config: ConfigDict, some: dict) -> np.ndarray | None:
+    """What the model is conditioned on, for each example: its label, or nothing."""
+    return some["labels"] if recipes.takes_labels(config.recipe) else None
+
+
 def panels(
     config: ConfigDict, workdir: Workdir, data_dir: str | os.PathLike | None = None
 ) -> list[Panels]:
@@ -54,6 +59,7 @@ def panels(
     if not config.panels_every:
         return []
     some = _examples(config, data_dir)
+    some["context"] = _context(config, some)
     return [Panels(workdir.logs / "panels", every=config.panels_every, **some)]
 
 
@@ -72,12 +78,18 @@ def draw_figures(
         The files.
     """
     some = _examples(config, data_dir)
-    x = some["x"]
+    x, context = some["x"], _context(config, some)
+    sheet = {"n": 64}
+    if context is not None:  # a row for each class
+        sheet = {"n": 8 * len(some["names"]), "columns": 8}
+        sheet["context"] = np.repeat(np.arange(len(some["names"])), 8)
     figures = {
-        "reconstructions": plots.reconstructions(vae, x, seed=config.seed),
-        "samples": plots.samples(vae, 64, seed=config.seed),
-        "latent_plane": plots.latent_plane(vae, x, some["labels"], names=some["names"]),
-        "traversals": plots.traversals(vae, x),
+        "reconstructions": plots.reconstructions(vae, x, seed=config.seed, context=context),
+        "samples": plots.samples(vae, seed=config.seed, **sheet),
+        "latent_plane": plots.latent_plane(
+            vae, x, some["labels"], names=some["names"], context=context
+        ),
+        "traversals": plots.traversals(vae, x, context=context),
         "training_curves": plots.training_curves(workdir.metrics),
     }
     return [plots.save(figure, workdir.figures / f"{name}.png") for name, figure in figures.items()]
