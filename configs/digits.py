@@ -5,7 +5,6 @@ from tfvae.training.config import default_config
 
 def get_config():
     config = default_config()
-    config.dataset = "digits"
     config.binarization = "none"
     config.likelihood = "discretized_logistic"
     config.hidden = (256, 256)

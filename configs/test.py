@@ -5,7 +5,6 @@ from tfvae.training.config import default_config
 
 def get_config():
     config = default_config()
-    config.dataset = "digits"
     config.hidden = (32,)
     config.latent_dim = 2
     config.epochs = 2
