@@ -1,0 +1,144 @@
+import inspect
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfvae
+from tfvae import recipes
+from tfvae.errors import UserError
+from tfvae.schedules import Linear
+
+SHAPE = (8, 8, 1)
+
+
+def images(likelihood, shape=SHAPE):
+    rng = np.random.default_rng(0)
+    if likelihood in recipes.OF_LEVELS:
+        return rng.integers(0, 16, (12, *shape)).astype(np.float32)
+    x = rng.random((12, *shape)).astype(np.float32)
+    return (x < 0.5).astype(np.float32) if likelihood == "bernoulli" else x
+
+
+def step(vae, x):
+    vae.compile("adam", run_eagerly=True)
+    return vae.fit(tf.data.Dataset.from_tensors(x), verbose=0).history
+
+
+def small(network):
+    return {
+        "hidden": (8,),
+        "network": network,
+        "network_options": None if network == "mlp" else {"filters": (4, 8), "units": 8},
+    }
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_builds_trains_and_reloads(name, tmp_path):
+    recipe = recipes.get(name)
+    assert recipe.__name__ == name
+    assert recipe is getattr(recipes, name)
+    assert name in recipes.__all__
+    assert "References:" in inspect.getdoc(recipe)
+    vae, x = recipe(SHAPE, latent_dim=3, hidden=(8,)), images("bernoulli")
+    assert not vae.compiled
+    context = np.arange(12) % 10 if recipes.takes_labels(name) else None
+    history = step(vae, x if context is None else (x, context))
+    assert np.isfinite(history["loss"]).all()
+    vae.save(tmp_path / "m.keras")
+    loaded = tfvae.load(tmp_path / "m.keras")
+    same = {"seed": 1, "context": context}
+    np.testing.assert_array_equal(vae.elbo(x, **same), loaded.elbo(x, **same))
+    np.testing.assert_array_equal(vae.sample(12, **same), loaded.sample(12, **same))
+    assert vae.encode(x, context).event_shape == (3,)
+
+
+@pytest.mark.parametrize("network", recipes.NETWORKS)
+@pytest.mark.parametrize("likelihood", recipes.LIKELIHOODS)
+@pytest.mark.parametrize("posterior", recipes.POSTERIORS)
+def test_every_combination_of_names(network, likelihood, posterior):
+    options = {"levels": 16} if likelihood in recipes.OF_LEVELS else None
+    vae = recipes.vae(
+        SHAPE, 2, likelihood=likelihood, likelihood_options=options, posterior=posterior,
+        **small(network),
+    )  # fmt: skip
+    x = images(likelihood)
+    history = step(vae, x)
+    assert np.isfinite(history["loss"]).all()
+    assert vae.reconstruct(x).shape == x.shape
+    assert isinstance(vae.encoder.head, recipes.POSTERIORS[posterior])
+    assert isinstance(vae.decoder.head, recipes.LIKELIHOODS[likelihood])
+    draws = vae.sample(50, seed=0).numpy()
+    assert draws.shape == (50, *SHAPE)
+    if likelihood in recipes.OF_LEVELS:
+        assert set(np.unique(draws)) <= set(range(16))
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 3), (9, 16, 1)])
+@pytest.mark.parametrize("network", recipes.NETWORKS)
+def test_grids_of_any_size(network, shape):
+    vae = recipes.vae(shape, 2, likelihood="normal", **small(network))
+    x = images("normal", shape)
+    step(vae, x)
+    assert vae.reconstruct(x).shape == x.shape
+
+
+def test_the_encoder_sees_levels_around_zero():
+    vae = recipes.vae(
+        SHAPE, 2, likelihood="categorical", likelihood_options={"levels": 16}, hidden=(4,)
+    )
+    rescaled = vae.encoder.trunk.layers[0](tf.constant([0.0, 7.5, 15.0]))
+    np.testing.assert_allclose(rescaled, [-1.0, 0.0, 1.0], atol=1e-6)
+
+
+def test_the_objective_gets_the_numbers():
+    vae = recipes.vae(SHAPE, beta=Linear(0.0, 3.0, 10), free_bits=0.5, samples=4, seed=7)
+    assert float(vae.objective.beta(5)) == 1.5
+    assert float(vae.objective.free_bits(0)) == 0.5
+    assert vae.objective.samples == 4
+    assert vae.seed == 7
+    assert float(recipes.vae(SHAPE).objective.beta(0)) == 1.0
+    assert float(recipes.beta_vae(SHAPE).objective.beta(0)) == 4.0
+    assert float(recipes.beta_vae(SHAPE, beta=2.0).objective.beta(0)) == 2.0
+    assert float(recipes.vae(SHAPE, capacity=9.0).objective.capacity(0)) == 9.0
+
+
+def test_the_options_reach_the_networks():
+    vae = recipes.vae(SHAPE, 2, hidden=(5, 3))
+    vae.build((None, *SHAPE))
+    shapes = [tuple(w.shape) for w in vae.trainable_weights if len(w.shape) == 2]
+    assert shapes == [(64, 5), (5, 3), (3, 4), (2, 3), (3, 5), (5, 64)]
+    plain, wide = (
+        recipes.vae(SHAPE, 2, network="conv", network_options={"filters": (4, 8), "units": units})
+        for units in (8, None)
+    )
+    for model in (plain, wide):
+        model.build((None, *SHAPE))
+    assert plain.encoder.trunk.units == 8
+    assert wide.encoder.trunk.units is None
+    assert tuple(plain.encoder.projection.kernel.shape) == (8, 4)
+    assert tuple(wide.encoder.projection.kernel.shape) == (2 * 2 * 8, 4)
+    blocks = recipes.vae(SHAPE, network="resnet", network_options={"filters": (4,), "blocks": 3})
+    assert blocks.encoder.trunk.num_blocks == blocks.decoder.trunk.num_blocks == 3
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "nearest"),
+    [
+        ("network", "resent", "resnet"),
+        ("likelihood", "continous_bernoulli", "continuous_bernoulli"),
+        ("posterior", "norml", "normal"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(argument, value, nearest):
+    with pytest.raises(UserError, match=f"unknown {argument} .*did you mean '{nearest}'"):
+        recipes.vae(SHAPE, **{argument: value})
+    with pytest.raises(UserError, match="did you mean 'beta_vae'"):
+        recipes.get("betavae")
+
+
+def test_two_objectives_are_refused():
+    objective = tfvae.objectives.ELBO(beta=2.0)
+    assert recipes.vae(SHAPE, objective=objective).objective is objective
+    with pytest.raises(UserError, match="beta, samples"):
+        recipes.vae(SHAPE, objective=objective, beta=1.0, samples=3)
