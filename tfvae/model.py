@@ -156,6 +156,23 @@ class ObjectiveModel(ReplicatedModel):
             self.check(batch)
         return super().evaluate(x, y, batch_size, sample_weight=weights, **kwargs)
 
+    def predict(self, x, batch_size=None, *, context=None, **kwargs):
+        """Gives what `predict_step` does, for all the data: `keras.Model.predict`.
+
+        Args:
+            x: As in `fit`.
+            batch_size: Batch size, for arrays.
+            context: The contexts beside an array.
+            **kwargs: Further arguments of `keras.Model.predict`.
+
+        Returns:
+            A dict of arrays.
+        """
+        if context is not None:
+            x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
+            batch_size = None
+        return super().predict(x, batch_size, **kwargs)
+
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
 

@@ -14,6 +14,11 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of a run of tfvae-train.
 _N = flags.DEFINE_integer("n", 64, "Number of samples.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", "samples.png", "File to write: .png or .npz by its ending.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the draws.", lower_bound=0)
+_LABEL = flags.DEFINE_list(
+    "label",
+    None,
+    "Labels, from 0, that take turns, for a conditional model; all by default.",
+)
 _MEAN = flags.DEFINE_bool(
     "mean", None, "The mean of p(x|z) instead of a draw of it; by default for .png alone."
 )
@@ -34,20 +39,44 @@ def main() -> int:
     folder = Workdir(_WORKDIR.value)
     folder.read_config()
     vae = load_final(folder)
+    labels = _labels(getattr(vae.decoder, "conditioner", None))
+    context = None if labels is None else np.resize(labels, _N.value)
+    options = {"seed": _SEED.value, "context": context}
     mean = out.suffix == ".png" if _MEAN.value is None else _MEAN.value
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".png":
-        plots.save(plots.samples(vae, _N.value, seed=_SEED.value, mean=mean), out)
+        # A column for each label.
+        columns = None if labels is None or len(labels) == 1 else len(labels)
+        figure = plots.samples(vae, _N.value, mean=mean, columns=columns, **options)
+        plots.save(figure, out)
     else:
-        np.savez_compressed(out, x=vae.sample(_N.value, seed=_SEED.value, mean=mean).numpy())
+        arrays = {} if context is None else {"labels": context}
+        x = vae.sample(_N.value, mean=mean, **options).numpy()
+        np.savez_compressed(out, x=x, **arrays)
     print(out)
     return 0
+
+
+def _labels(conditioner) -> list[int] | None:
+    """The labels to sample for: the flag's, else all of them; None where there are none."""
+    from tfvae.errors import UserError
+
+    count = getattr(conditioner, "num_tokens", None)
+    if count is None:
+        if _LABEL.value is not None:
+            raise UserError("--label: this model knows no labels: leave the flag out")
+        return None
+    labels = list(range(count)) if _LABEL.value is None else _LABEL.value
+    known = [str(label) for label in range(count)]
+    if not labels or not all(str(label) in known for label in labels):
+        raise UserError(f"--label={','.join(labels)}: give labels from 0 to {count - 1}")
+    return [int(label) for label in labels]
 
 
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flag_as_required("workdir")
-    run_command(main, __doc__, _WORKDIR, _N, _OUT, _SEED, _MEAN)
+    run_command(main, __doc__, _WORKDIR, _N, _OUT, _SEED, _LABEL, _MEAN)
 
 
 if __name__ == "__main__":
