@@ -69,11 +69,12 @@ class Unfolded(tfd.Distribution):
     def _event_shape(self):
         return self.distribution.event_shape
 
-    def _unfold(self, x: tf.Tensor, event: tf.Tensor | list) -> tf.Tensor:
-        return tf.reshape(x, tf.concat([self._batch, event], axis=0))
+    def unfold(self, x: tf.Tensor, event: tf.Tensor | tuple = ()) -> tf.Tensor:
+        """Splits the batch axis of a tensor in the same way."""
+        return tf.reshape(x, tf.concat([self._batch, tf.cast(event, tf.int32)], axis=0))
 
     def _statistic(self, value: tf.Tensor) -> tf.Tensor:
-        return self._unfold(value, self._event_shape_tensor())
+        return self.unfold(value, self._event_shape_tensor())
 
     def _log_prob(self, value):
         event = self._event_shape_tensor()
@@ -101,4 +102,9 @@ class Unfolded(tfd.Distribution):
         return self._statistic(self.distribution.stddev())
 
     def _entropy(self):
-        return self._unfold(self.distribution.entropy(), [])
+        return self.unfold(self.distribution.entropy())
+
+
+@tfd.RegisterKL(Unfolded, Unfolded)
+def _kl(a: Unfolded, b: Unfolded, name=None) -> tf.Tensor:
+    return a.unfold(tfd.kl_divergence(a.distribution, b.distribution, name=name))

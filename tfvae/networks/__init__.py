@@ -1,9 +1,22 @@
 """Encoder and decoder, and the trunks that they are made of."""
 
+from tfvae.networks.bottleneck import BottleneckStage, bottleneck_stages
+from tfvae.networks.bottom_up import BottomUp
 from tfvae.networks.conv import ConvDown, ConvUp
 from tfvae.networks.decoder import Decoder
 from tfvae.networks.encoder import Encoder
 from tfvae.networks.mlp import MLP
 from tfvae.networks.resnet import ResNetDown, ResNetUp
 
-__all__ = ["MLP", "ConvDown", "ConvUp", "Decoder", "Encoder", "ResNetDown", "ResNetUp"]
+__all__ = [
+    "MLP",
+    "BottleneckStage",
+    "BottomUp",
+    "ConvDown",
+    "ConvUp",
+    "Decoder",
+    "Encoder",
+    "ResNetDown",
+    "ResNetUp",
+    "bottleneck_stages",
+]

@@ -12,7 +12,7 @@ from tfvae.layers.coercible import concrete
 
 tfd = tfp.distributions
 
-__all__ = ["ConditionalNetwork", "build_by_call", "join"]
+__all__ = ["ConditionalNetwork", "Conditioned", "build_by_call", "join"]
 
 
 def build_by_call(function, *shapes) -> None:
@@ -46,7 +46,56 @@ def join(x: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
     return tf.concat([x, tf.broadcast_to(vector, shape)], axis=-1)
 
 
-class ConditionalNetwork(keras.Model):
+class Conditioned(keras.Model):
+    """Base of the networks that take a context beside their input.
+
+    Args:
+        conditioner: For a conditional model: a Keras layer from the context to a vector
+            `[batch, size]`, such as `keras.layers.CategoryEncoding(10, output_mode="one_hot")`
+            for labels or `keras.layers.Identity()` for vectors. The vector joins the input.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    def __init__(self, *, conditioner: keras.layers.Layer | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.conditioner = conditioner
+
+    def conditioned(self, inputs, context) -> tf.Tensor:
+        """The inputs in the compute dtype, with the conditioner's vector beside their channels.
+
+        Args:
+            inputs: `[batch, ...]`.
+            context: `[batch, ...]`, or None where there is no conditioner.
+
+        Returns:
+            `[batch, ...]`.
+
+        Raises:
+            UserError: If there is one of context and conditioner without the other.
+        """
+        if (context is None) != (self.conditioner is None):
+            raise UserError(
+                f"{self.name} got a context but has no conditioner: leave the context out "
+                "(labels=False in tfvae.data.load) or give the network a conditioner"
+                if self.conditioner is None
+                else f"{self.name} has a conditioner but got no context: give context=..., or "
+                "data of (x, context)"
+            )
+        inputs = tf.cast(inputs, self.compute_dtype)
+        return inputs if context is None else join(inputs, self.conditioner(context))
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        conditioner = keras.saving.serialize_keras_object(self.conditioner)
+        return {**super().get_config(), "conditioner": conditioner}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Conditioned:
+        """Makes the network of its configuration."""
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+
+class ConditionalNetwork(Conditioned):
     """A conditional distribution: `head(projection(trunk(inputs, context)))`.
 
     Args:
@@ -69,14 +118,13 @@ class ConditionalNetwork(keras.Model):
         conditioner: keras.layers.Layer | None = None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(conditioner=conditioner, **kwargs)
         if not hasattr(head, "params_size"):
             raise UserError(
                 f"head takes a layer of tfvae.layers (with params_size), got {type(head).__name__}"
             )
         self.trunk = trunk
         self.head = head
-        self.conditioner = conditioner
         self.projection = None
 
     def build(self, inputs_shape, context_shape=None):
@@ -101,31 +149,13 @@ class ConditionalNetwork(keras.Model):
 
     def call(self, inputs, context=None, training=False) -> tfd.Distribution:
         """Returns the distribution, batch shape `[batch]`."""
-        if (context is None) != (self.conditioner is None):
-            raise UserError(
-                f"{self.name} got a context but has no conditioner: leave the context out "
-                "(labels=False in tfvae.data.load) or give the network a conditioner"
-                if self.conditioner is None
-                else f"{self.name} has a conditioner but got no context: give context=..., or "
-                "data of (x, context)"
-            )
-        inputs = tf.cast(inputs, self.compute_dtype)
-        if context is not None:
-            inputs = join(inputs, self.conditioner(context))
+        inputs = self.conditioned(inputs, context)
         return concrete(self.head(self._project(self.trunk(inputs, training=training))))
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        parts = {"trunk": self.trunk, "head": self.head, "conditioner": self.conditioner}
+        parts = {"trunk": self.trunk, "head": self.head}
         return {
             **super().get_config(),
             **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()},
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> ConditionalNetwork:
-        """Makes the network of its configuration."""
-        config = dict(config)
-        for key in ("trunk", "head", "conditioner"):
-            config[key] = keras.saving.deserialize_keras_object(config[key])
-        return cls(**config)

@@ -1,0 +1,118 @@
+"""Hierarchies of any depth whose groups are inferred from the top down, as they are generated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.errors import UserError
+from tfvae.priors.hierarchy import Hierarchy
+
+tfd = tfp.distributions
+
+__all__ = ["Block", "TopDown"]
+
+
+class Block(keras.layers.Layer):
+    """Base of the blocks: one group of latent variables z, given a state that comes from above.
+
+    All methods see one batch axis. Densities are float32 under any policy.
+    """
+
+    def enter(self, state: tf.Tensor | None, n) -> tf.Tensor | None:
+        """The state that this block works with: here, the one from above.
+
+        Args:
+            state: `[n, ...]`; None above the top block.
+            n: Number of examples.
+
+        Returns:
+            `[n, ...]`.
+        """
+        return state
+
+    def prior(self, state: tf.Tensor, n) -> tuple[tfd.Distribution, tf.Tensor]:
+        """The prior p(z | state), and the state as it goes on to `update`."""
+        raise NotImplementedError(f"{type(self).__name__} has to define prior(state, n)")
+
+    def posterior(
+        self, state: tf.Tensor, features: tuple[tf.Tensor, ...], prior: tfd.Distribution
+    ) -> tfd.Distribution:
+        """The posterior q(z | state, x) for the encoder's features of x, `[n, ...]` each."""
+        raise NotImplementedError(f"{type(self).__name__} has to define posterior(...)")
+
+    def update(self, state: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+        """The state below, for the state that `prior` passed on."""
+        raise NotImplementedError(f"{type(self).__name__} has to define update(state, z)")
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class TopDown(Hierarchy):
+    """p(z) = Π_l p(z_l | s_l) and q(z|x) = Π_l q(z_l | s_l, features of x), s_{l+1} = u(s_l, z_l).
+
+    The state s carries everything from above; the one below the last block is the decoder's
+    input.
+
+    Args:
+        blocks: `Block`s, the top one first, as many as wanted.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Example:
+        >>> blocks = [LadderBlock(8, level=1), LadderBlock(16, level=0, hidden=[64])]
+        >>> prior = TopDown(blocks)
+
+    References:
+        Sønderby et al., "Ladder Variational Autoencoders", 2016.
+        Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on
+        Images", 2021, Section 3.
+    """
+
+    def __init__(self, blocks: Sequence[Block], **kwargs):
+        super().__init__(**kwargs)
+        if not blocks or not all(isinstance(block, Block) for block in blocks):
+            raise UserError(f"blocks takes a list of one Block or more, got {blocks!r}")
+        self.blocks = list(blocks)
+
+    @property
+    def groups(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    def descend(self, n, choose: Callable) -> tuple[list[tfd.Distribution], tf.Tensor]:
+        """Passes the state through all blocks."""
+        state, priors = None, []
+        for i, block in enumerate(self.blocks):
+            above = block.enter(state, n)
+            prior, state = block.prior(above, n)
+            priors.append(prior)
+            state = block.update(state, choose(i, prior, above))
+        return priors, state
+
+    def walk(self, features: tuple[tf.Tensor, ...], draw: Callable) -> tuple[list, list, tf.Tensor]:
+        """Passes the state through all blocks, with z from the posteriors."""
+        posteriors = []
+
+        def choose(i: int, prior: tfd.Distribution, state) -> tf.Tensor:
+            posteriors.append(self.blocks[i].posterior(state, features, prior))
+            return draw(i, posteriors[i])
+
+        return posteriors, *self.descend(tf.shape(features[0])[0], choose)
+
+    def prepare(self, encoded, data_shape) -> None:
+        """Builds all blocks."""
+        super().prepare(encoded, data_shape)
+        for block in self.blocks:
+            block.built = True
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        blocks = [keras.saving.serialize_keras_object(block) for block in self.blocks]
+        return {**super().get_config(), "blocks": blocks}
+
+    @classmethod
+    def from_config(cls, config: dict) -> TopDown:
+        """Makes the hierarchy of its configuration."""
+        return cls(**keras.saving.deserialize_keras_object(config))
