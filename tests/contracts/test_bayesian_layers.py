@@ -151,6 +151,18 @@ def test_fit_with_xla(cls):
     assert kl(layer) < loss < kl(layer) + 1
 
 
+@pytest.mark.parametrize("cls", COMPILED)
+def test_export_draws_weights_too(cls, tmp_path):
+    layer, x = make(cls), inputs(cls)
+    model = sequential(layer, x.shape[1:])
+    expected = model(x)
+    model.export(tmp_path / "exported", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "exported")
+    first, second = loaded.serve(x), loaded.serve(x)
+    assert first.shape == expected.shape
+    assert np.abs(first - second).max() > 0
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("cls", CLASSES)
 def test_mixed_precision_keeps_the_kl_in_float32(cls, policy):

@@ -8,7 +8,7 @@ import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae import layers
+from tfvae import layers, schedules
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
@@ -65,6 +65,27 @@ def test_kl_is_the_closed_form(make, weight):
     expected = kl_to_standard_normal(*loc_and_scale(layer)) * (weight or 1.0)
     assert len(layer.losses) == 1
     np.testing.assert_allclose(layer.losses[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("make", [layers.DenseFlipout, layers.DenseVariational])
+def test_weight_of_the_kl_may_be_a_schedule(make, tmp_path):
+    layer = make(2, kl_weight=schedules.Linear(0.0, 1.0, steps=4))
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(keras.optimizers.SGD(0.0), loss=zero)
+    x = np.ones([12, 3], "float32")
+    # The learning rate is 0 and so is the likelihood's loss: KL alone, times 0, 1/4 and 2/4.
+    first = model.fit(x, x, batch_size=4, verbose=0).history["loss"][0]
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    second = loaded.fit(x, x, batch_size=4, verbose=0).history["loss"][0]
+    whole = loaded.evaluate(x, x, verbose=0)  # at the step reached, 5: the end of the ramp
+    np.testing.assert_allclose(first, whole * 1 / 4, rtol=1e-5)
+    np.testing.assert_allclose(second, whole * (3 / 4 + 1 + 1) / 3, rtol=1e-5)
+
+
+@keras.saving.register_keras_serializable(package="test")
+def zero(y, outputs):
+    return tf.zeros(tf.shape(outputs)[:1])
 
 
 def test_kl_of_a_bias_with_a_prior_is_added():

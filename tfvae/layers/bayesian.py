@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.divergences import analytic_kl
+from tfvae.layers.steps import at_step, count_steps
 
 tfd = tfp.distributions
 
@@ -51,19 +54,31 @@ class BayesianLayer(keras.layers.Layer):
 
     Args:
         activation: Keras activation.
-        kl_weight: Factor of the KL; None: 1.
+        kl_weight: Factor of the KL: a number, or a schedule, a function of the step such as
+            `tfvae.schedules.Linear(0, 1 / N, 1000)`, whose steps the layer counts; None: 1.
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, *, activation=None, kl_weight: float | None = None, **kwargs):
+    FUNCTIONS = ()  # names of the arguments that are functions
+
+    def __init__(self, *, activation=None, kl_weight: float | Callable | None = None, **kwargs):
         super().__init__(**kwargs)
         self.activation = keras.activations.get(activation)
         self.kl_weight = kl_weight
+        self.step = None
+        if callable(kl_weight):
+            count_steps(self)
+
+    def advance(self, training: bool | None):
+        """Counts a training step, where the weight of the KL follows a schedule."""
+        if training and self.step is not None:
+            self.step.assign_add(1)
 
     def add_kl(self, kl: tf.Tensor):
         """Adds a divergence in nats to the losses, summed to a scalar."""
         kl = tf.reduce_sum(kl)
-        self.add_loss(kl if self.kl_weight is None else tf.cast(self.kl_weight, kl.dtype) * kl)
+        weight = at_step(self.kl_weight, self)
+        self.add_loss(kl if weight is None else tf.cast(weight, kl.dtype) * kl)
 
     def map(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The linear map in the compute dtype."""
@@ -82,5 +97,18 @@ class BayesianLayer(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        activation = keras.activations.serialize(self.activation)
-        return {**super().get_config(), "activation": activation, "kl_weight": self.kl_weight}
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "kl_weight": keras.saving.serialize_keras_object(self.kl_weight),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> BayesianLayer:
+        """Makes the layer of its configuration."""
+        functions = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("kl_weight", *cls.FUNCTIONS)
+            if isinstance(config.get(name), dict)
+        }
+        return cls(**{**config, **functions})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -43,7 +45,8 @@ class DenseVariational(DenseMap, BayesianLayer):
         units: Length of the output's last axis.
         make_posterior_fn: Makes q; independent normals by default.
         make_prior_fn: Makes p; independent N(0, 1) by default. It may have weights of its own.
-        kl_weight: Factor of KL(q ‖ p) in the losses; 1 / N for N training examples; None: 1.
+        kl_weight: Factor of KL(q ‖ p) in the losses: a number, 1 / N for N training examples, or
+            a schedule; None: 1.
         kl_use_exact: True: the KL in closed form. False: at the draw, log q(w) − log p(w).
             None: in closed form where tfp has one, at the draw otherwise.
         activation: Keras activation.
@@ -60,12 +63,14 @@ class DenseVariational(DenseMap, BayesianLayer):
         Blundell et al., "Weight Uncertainty in Neural Networks", 2015, Eq. 2.
     """
 
+    FUNCTIONS = ("make_posterior_fn", "make_prior_fn")
+
     def __init__(
         self,
         units: int,
         make_posterior_fn=mean_field_posterior,
         make_prior_fn=standard_normal_prior,
-        kl_weight: float | None = None,
+        kl_weight: float | Callable | None = None,
         kl_use_exact: bool | None = None,
         activation=None,
         use_bias: bool = True,
@@ -97,8 +102,9 @@ class DenseVariational(DenseMap, BayesianLayer):
                 if not self.trainable:
                     part.trainable = False  # Keras passes it on to the layers there were before
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the outputs for weights that are drawn anew, and adds the KL to the losses."""
+        self.advance(training)
         posterior, prior = self._posterior(inputs), concrete(self._prior(inputs))
         if isinstance(posterior, TensorDistribution):
             weights, posterior = tf.convert_to_tensor(posterior), concrete(posterior)
@@ -120,19 +126,9 @@ class DenseVariational(DenseMap, BayesianLayer):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        return {
-            **super().get_config(),
-            "make_posterior_fn": keras.saving.serialize_keras_object(self.make_posterior_fn),
-            "make_prior_fn": keras.saving.serialize_keras_object(self.make_prior_fn),
-            "kl_use_exact": self.kl_use_exact,
-            "use_bias": self.use_bias,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> DenseVariational:
-        """Makes the layer of its configuration."""
         functions = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("make_posterior_fn", "make_prior_fn")
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in self.FUNCTIONS
         }
-        return cls(**{**config, **functions})
+        own = {"kl_use_exact": self.kl_use_exact, "use_bias": self.use_bias}
+        return {**super().get_config(), **functions, **own}

@@ -16,11 +16,6 @@ tfd = tfp.distributions
 
 __all__ = ["FactorizedLayer"]
 
-FUNCTIONS = tuple(
-    f"{part}_{role}_fn"
-    for part in ("kernel", "bias")
-    for role in ("posterior", "posterior_tensor", "prior", "divergence")
-)
 DRAWS = ("sample", "mean", "mode")
 
 
@@ -45,6 +40,12 @@ class FactorizedLayer(BayesianLayer):
         **kwargs: Arguments of `BayesianLayer`.
     """
 
+    FUNCTIONS = tuple(
+        f"{part}_{role}_fn"
+        for part in ("kernel", "bias")
+        for role in ("posterior", "posterior_tensor", "prior", "divergence")
+    )
+
     def __init__(
         self,
         *,
@@ -61,7 +62,7 @@ class FactorizedLayer(BayesianLayer):
     ):
         super().__init__(**kwargs)
         given = locals()
-        for name in FUNCTIONS:
+        for name in self.FUNCTIONS:
             setattr(self, name, given[name])
         for draw in (kernel_posterior_tensor_fn, bias_posterior_tensor_fn):
             if isinstance(draw, str) and draw not in DRAWS:
@@ -124,8 +125,9 @@ class FactorizedLayer(BayesianLayer):
             getattr(distribution, draw_fn)() if isinstance(draw_fn, str) else draw_fn(distribution)
         )
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the outputs for weights that are drawn anew, and adds the KL to the losses."""
+        self.advance(training)
         kernel_seed, sign_seed, bias_seed = self.noise_seeds()
         posterior, bias = self.kernel_posterior, None
         outputs, kernel = self.estimate(inputs, posterior, kernel_seed, sign_seed)
@@ -160,14 +162,8 @@ class FactorizedLayer(BayesianLayer):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        functions = {f: keras.saving.serialize_keras_object(getattr(self, f)) for f in FUNCTIONS}
+        functions = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in self.FUNCTIONS
+        }
         return {**super().get_config(), **functions, "seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config: dict) -> FactorizedLayer:
-        """Makes the layer of its configuration."""
-        config = dict(config)
-        for name in FUNCTIONS:
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
