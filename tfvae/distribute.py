@@ -125,7 +125,8 @@ def global_batch(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return values, tf.constant(0)
     counts = context.all_gather(tf.shape(values)[:1], axis=0)
     start = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
-    return context.all_gather(values, axis=0), start
+    whole = context.all_gather(values, axis=0)  # forgets the shape of an example
+    return tf.ensure_shape(whole, [None, *values.shape[1:]]), start
 
 
 def batch_mean(values: tf.Tensor, weights: tf.Tensor | None = None) -> tf.Tensor:
