@@ -13,7 +13,98 @@ from tfvae.layers.base import DistributionLayer, positive
 
 tfd = tfp.distributions
 
-__all__ = ["IndependentNegativeBinomial", "LossyNegativeBinomial", "ZeroInflatedNegativeBinomial"]
+__all__ = [
+    "GammaPoisson",
+    "IndependentNegativeBinomial",
+    "LossyNegativeBinomial",
+    "ZeroInflatedNegativeBinomial",
+]
+
+
+class GammaPoisson(tfd.NegativeBinomial):
+    """The negative binomial with draws that XLA can compile (tfp's cannot).
+
+    Args:
+        total_count: r.
+        logits: log μ − log r.
+        validate_args: Whether tfp checks values at run time.
+        name: Name of the distribution.
+    """
+
+    def __init__(self, total_count, logits, validate_args=False, name="NegativeBinomial"):
+        parameters = dict(locals())
+        super().__init__(total_count, logits=logits, validate_args=validate_args, name=name)
+        self._parameters = parameters
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        properties = super()._parameter_properties(dtype, num_classes)
+        return {key: value for key, value in properties.items() if key != "probs"}
+
+    def _sample_n(self, n, seed=None):
+        first, second = tfp.random.split_seed(seed, n=2, salt="gamma_poisson")
+        rate = tfd.Gamma(self.total_count, log_rate=-self.logits).sample(n, seed=first)
+        return tfd.Poisson(rate).sample(seed=second)
+
+
+class LossyNegativeBinomial(GammaPoisson):
+    """A negative binomial whose count is lost, and 0 seen, with probability π.
+
+    (`tfd.ZeroInflatedNegativeBinomial` takes logits l for which π is σ(2l), not σ(l).)
+
+    Args:
+        total_count: r of the counts before the loss.
+        logits: log μ − log r.
+        lost_logits: log π / (1 − π).
+        validate_args: Whether tfp checks values at run time.
+        name: Name of the distribution.
+    """
+
+    def __init__(
+        self, total_count, logits, lost_logits, validate_args=False, name="LossyNegativeBinomial"
+    ):
+        parameters = dict(locals())
+        self._lost_logits = tf.convert_to_tensor(lost_logits)
+        super().__init__(total_count, logits, validate_args, name)
+        self._parameters = parameters
+
+    @property
+    def lost_logits(self) -> tf.Tensor:
+        """Logits of π."""
+        return self._lost_logits
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        properties = super()._parameter_properties(dtype, num_classes)
+        return {**properties, "lost_logits": tfp.util.ParameterProperties()}
+
+    def _log_prob(self, x):
+        kept = tf.math.log_sigmoid(-self.lost_logits) + super()._log_prob(x)
+        zero = tfp.math.log_add_exp(tf.math.log_sigmoid(self.lost_logits), kept)
+        return tf.where(tf.equal(x, 0), zero, kept)
+
+    def _sample_n(self, n, seed=None):
+        first, second = tfp.random.split_seed(seed, n=2, salt="lossy_negative_binomial")
+        counts = super()._sample_n(n, seed=first)
+        noise = tf.random.stateless_uniform(tf.shape(counts), second, dtype=counts.dtype)
+        return tf.where(noise < tf.sigmoid(self.lost_logits), tf.zeros_like(counts), counts)
+
+    def _mean(self, logits=None):
+        return tf.sigmoid(-self.lost_logits) * super()._mean(logits)
+
+    def _variance(self):
+        kept, mean = tf.sigmoid(-self.lost_logits), super()._mean()
+        square = mean * (1 + tf.exp(self.logits)) + tf.square(mean)
+        return kept * square - tf.square(kept * mean)
+
+    def _mode(self):
+        mode = super()._mode()
+        zero = tf.zeros_like(mode)
+        return tf.where(self._log_prob(zero) >= self._log_prob(mode), zero, mode)
+
+    def _cdf(self, x):
+        kept = tf.sigmoid(-self.lost_logits)
+        return tf.where(x < 0, 0.0, 1 - kept + kept * super()._cdf(x))
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -73,18 +164,27 @@ class IndependentNegativeBinomial(DistributionLayer):
 
     def counts(self, log_mean: tf.Tensor, rest: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """r, and the logits log μ − log r, of log μ and the raw dispersion where it is learned."""
-        learned = self.dispersion == "learned"
-        raw = rest[-1] if learned else tf.convert_to_tensor(self.raw_dispersion)
+        raw = rest[-1] if self.dispersion == "learned" else self._shared(log_mean)
         total = positive(raw, self.min_dispersion)
         return total, log_mean - tf.math.log(total)
+
+    def _shared(self, log_mean: tf.Tensor) -> tf.Tensor:
+        """The shared raw dispersion for each example.
+
+        By a product and a reshape: tfp's Poissons, drawn under XLA, need a shape that XLA can
+        follow back, and it does not follow one through a broadcast.
+        """
+        batch = log_mean.shape.rank - len(self.event_shape)
+        weights = tf.reshape(tf.convert_to_tensor(self.raw_dispersion), [1, -1])
+        flat = self._reshape(log_mean, batch, (weights.shape[1],))
+        rows = tf.tensordot(tf.ones_like(flat[..., :1]), weights, 1)
+        return self._reshape(rows, batch, self.event_shape)
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the negative binomials of `[*batch, params_size]` parameters."""
         log_mean, *rest = self.split(params)
         total, logits = self.counts(log_mean, rest)
-        return self.independent(
-            tfd.NegativeBinomial(total, logits=logits, validate_args=self.validate_args)
-        )
+        return self.independent(GammaPoisson(total, logits, validate_args=self.validate_args))
 
     def get_config(self) -> dict:
         """Configuration for saving."""
@@ -93,67 +193,6 @@ class IndependentNegativeBinomial(DistributionLayer):
             "dispersion": self.dispersion,
             "min_dispersion": self.min_dispersion,
         }
-
-
-class LossyNegativeBinomial(tfd.NegativeBinomial):
-    """A negative binomial whose count is lost, and 0 seen, with probability π.
-
-    (`tfd.ZeroInflatedNegativeBinomial` takes logits l for which π is σ(2l), not σ(l).)
-
-    Args:
-        total_count: r of the counts before the loss.
-        logits: log μ − log r.
-        lost_logits: log π / (1 − π).
-        validate_args: Whether tfp checks values at run time.
-        name: Name of the distribution.
-    """
-
-    def __init__(
-        self, total_count, logits, lost_logits, validate_args=False, name="LossyNegativeBinomial"
-    ):
-        parameters = dict(locals())
-        self._lost_logits = tf.convert_to_tensor(lost_logits)
-        super().__init__(total_count, logits=logits, validate_args=validate_args, name=name)
-        self._parameters = parameters
-
-    @property
-    def lost_logits(self) -> tf.Tensor:
-        """Logits of π."""
-        return self._lost_logits
-
-    @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
-        properties = super()._parameter_properties(dtype, num_classes)
-        del properties["probs"]
-        return {**properties, "lost_logits": tfp.util.ParameterProperties()}
-
-    def _log_prob(self, x):
-        kept = tf.math.log_sigmoid(-self.lost_logits) + super()._log_prob(x)
-        zero = tfp.math.log_add_exp(tf.math.log_sigmoid(self.lost_logits), kept)
-        return tf.where(tf.equal(x, 0), zero, kept)
-
-    def _sample_n(self, n, seed=None):
-        first, second = tfp.random.split_seed(seed, n=2, salt="lossy_negative_binomial")
-        counts = super()._sample_n(n, seed=first)
-        noise = tf.random.stateless_uniform(tf.shape(counts), second, dtype=counts.dtype)
-        return tf.where(noise < tf.sigmoid(self.lost_logits), tf.zeros_like(counts), counts)
-
-    def _mean(self, logits=None):
-        return tf.sigmoid(-self.lost_logits) * super()._mean(logits)
-
-    def _variance(self):
-        kept, mean = tf.sigmoid(-self.lost_logits), super()._mean()
-        square = mean * (1 + tf.exp(self.logits)) + tf.square(mean)
-        return kept * square - tf.square(kept * mean)
-
-    def _mode(self):
-        mode = super()._mode()
-        zero = tf.zeros_like(mode)
-        return tf.where(self._log_prob(zero) >= self._log_prob(mode), zero, mode)
-
-    def _cdf(self, x):
-        kept = tf.sigmoid(-self.lost_logits)
-        return tf.where(x < 0, 0.0, 1 - kept + kept * super()._cdf(x))
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
