@@ -103,6 +103,30 @@ def test_all_replicas_sum(mirrored):
     assert float(distribute.all_replicas_sum(tf.constant(3.0))) == 3.0
 
 
+@pytest.mark.parametrize("shares", [(2, 2), (3, 1)])
+def test_global_batch(mirrored, shares):
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    split = per_replica(mirrored, np.split(values, [shares[0]]))
+    shapes = []
+
+    def gather(part):
+        part = tf.boolean_mask(part, tf.ones(tf.shape(part)[:1], bool))  # of unknown length
+        whole, start = distribute.global_batch(part)
+        shapes.append(whole.shape.as_list())
+        return whole, start
+
+    results = tf.function(lambda: mirrored.run(gather, (split,)))()
+    for replica, (whole, start) in enumerate(
+        zip(*map(mirrored.experimental_local_results, results), strict=True)
+    ):
+        np.testing.assert_array_equal(whole, values)
+        assert int(start) == [0, shares[0]][replica]
+    assert all(shape[1:] == [3] for shape in shapes)
+    whole, start = distribute.global_batch(tf.constant(values))
+    np.testing.assert_array_equal(whole, values)
+    assert int(start) == 0
+
+
 def test_batch_mean_on_one_replica():
     values = tf.constant([1.0, 2.0, 6.0])
     assert float(distribute.batch_mean(values)) == 3.0
