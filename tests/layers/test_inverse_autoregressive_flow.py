@@ -226,7 +226,7 @@ def test_elbo_stays_below_the_exact_evidence_and_rises_to_it(linear_gaussian):
         error = elbo.std(axis=0) / np.sqrt(len(elbo))
         assert (elbo.mean(axis=0) < truth.log_prob + 4 * error).all()
         gaps.append(np.mean(truth.log_prob - elbo.mean(axis=0)))
-    assert gaps[1] < 0.1 < gaps[0]
+    assert gaps[1] < 0.3 < 3.0 < gaps[0]
     # The density is a density: the mean weight p(x, z) / q(z|x) is p(x).
     ratio = np.exp([vae.log_prob(truth.x, 500, seed=i) - truth.log_prob for i in range(20)])
     error = ratio.std(axis=0) / np.sqrt(len(ratio))

@@ -105,6 +105,7 @@ class InverseAutoregressiveFlow(DistributionLayer):
         activation: Keras activation of the hidden layers.
         gate_bias: What is added to s: above 0, each step begins close to the identity.
         min_scale: The smallest σ₀: the density is unbounded as σ₀ → 0.
+        kernel_initializer: Keras initializer of the networks.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
@@ -134,6 +135,7 @@ class InverseAutoregressiveFlow(DistributionLayer):
         activation: str | Callable = "elu",
         gate_bias: float = 2.0,
         min_scale: float = 1e-3,
+        kernel_initializer="glorot_uniform",
         **kwargs,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
@@ -151,6 +153,7 @@ class InverseAutoregressiveFlow(DistributionLayer):
         self.activation = keras.activations.get(activation)
         self.gate_bias = gate_bias
         self.min_scale = min_scale
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def count_params_size(self) -> int:
         """Number of parameters: 2 event_size + context_size."""
@@ -167,6 +170,7 @@ class InverseAutoregressiveFlow(DistributionLayer):
                 conditional_event_shape=self.context_size,
                 hidden_units=self.hidden,
                 activation=self.activation,
+                kernel_initializer=self.kernel_initializer,
                 input_order="right-to-left" if i % 2 else "left-to-right",
                 seed=0,
                 dtype=self.variable_dtype,
@@ -195,4 +199,5 @@ class InverseAutoregressiveFlow(DistributionLayer):
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
             "activation": keras.activations.serialize(self.activation),
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
