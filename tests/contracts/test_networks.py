@@ -15,7 +15,7 @@ import tensorflow as tf
 import tfvae
 from tfvae import layers, networks
 
-EVENT = (6, 5, 1)
+EVENT = (6, 9, 1)
 
 
 class Case(NamedTuple):
@@ -28,13 +28,16 @@ class Case(NamedTuple):
 # Arguments that differ from the defaults: one that get_config forgets is found.
 CASES = {
     "MLP": Case({"hidden": [5, 4], "activation": "tanh"}, EVENT, (4,)),
+    "BottleneckStage": Case(
+        {"filters": 4, "blocks": 2, "pool": 3, "bottleneck": 0.5, "depth": 3}, EVENT, (2, 3, 4)
+    ),
     "ConvDown": Case(
         {"filters": [3, 4], "kernel_size": 4, "activation": "elu", "units": 7}, EVENT, (7,)
     ),
     "ConvUp": Case(
-        {"filters": [4, 3], "size": [6, 5], "kernel_size": 4, "activation": "elu"},
+        {"filters": [4, 3], "size": [6, 9], "kernel_size": 4, "activation": "elu"},
         (2,),
-        (6, 5, 3),
+        (6, 9, 3),
         "decoder",
     ),
     "ResNetDown": Case(
@@ -52,14 +55,14 @@ CASES = {
     "ResNetUp": Case(
         {
             "filters": [4, 2],
-            "size": [6, 5],
+            "size": [6, 9],
             "blocks": 1,
             "groups": 2,
             "kernel_size": 2,
             "activation": "elu",
         },
         (2,),
-        (6, 5, 2),
+        (6, 9, 2),
         "decoder",
     ),
 }
