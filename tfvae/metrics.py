@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
-__all__ = ["TermMeans"]
+__all__ = ["Perplexity", "TermMeans"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -65,3 +65,40 @@ class TermMeans(keras.metrics.Metric):
     def get_config(self) -> dict:
         """Configuration for saving."""
         return {**super().get_config(), "names": self.names}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class Perplexity(keras.metrics.Metric):
+    """exp(entropy) of how often each of K codes was seen: how many are in use, from 1 to K.
+
+    Args:
+        codes: K.
+        name: Name of the metric.
+        **kwargs: Arguments of `keras.metrics.Metric`.
+
+    Example:
+        >>> perplexity = Perplexity(4)
+        >>> perplexity.update_state([0, 1, 0, 1])
+        >>> float(perplexity.result())
+        2.0
+    """
+
+    def __init__(self, codes: int, name: str = "perplexity", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.codes = int(codes)
+        self.counts = self.add_variable((self.codes,), "zeros", name="counts")
+
+    def update_state(self, codes: tf.Tensor) -> None:
+        """Counts codes, integers of any shape."""
+        one_hot = tf.one_hot(tf.reshape(codes, [-1]), self.codes, dtype=self.dtype)
+        self.counts.assign_add(tf.reduce_sum(one_hot, axis=0))
+
+    def result(self) -> tf.Tensor:
+        """The perplexity of all codes seen so far."""
+        counts = tf.convert_to_tensor(self.counts)
+        shares = tf.math.divide_no_nan(counts, tf.reduce_sum(counts))
+        return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        return {**super().get_config(), "codes": self.codes}

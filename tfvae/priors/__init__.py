@@ -1,6 +1,8 @@
 """Priors: distributions with weights; with a context, conditional on it."""
 
 from tfvae.priors.base import Prior
+from tfvae.priors.code_prior import CodePrior
+from tfvae.priors.code_transformer import CodeTransformer
 from tfvae.priors.conditional_normal import ConditionalNormal
 from tfvae.priors.hierarchy import Hierarchy
 from tfvae.priors.ladder import LadderBlock
@@ -10,10 +12,13 @@ from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.stochastic_layers import StochasticLayers
 from tfvae.priors.top_down import Block, TopDown
 from tfvae.priors.vamp_prior import VampPrior
+from tfvae.priors.vector_quantizer import VectorQuantizer
 from tfvae.priors.very_deep import VeryDeepBlock, very_deep_blocks
 
 __all__ = [
     "Block",
+    "CodePrior",
+    "CodeTransformer",
     "ConditionalNormal",
     "Hierarchy",
     "LadderBlock",
@@ -24,6 +29,7 @@ __all__ = [
     "StochasticLayers",
     "TopDown",
     "VampPrior",
+    "VectorQuantizer",
     "VeryDeepBlock",
     "very_deep_blocks",
 ]
