@@ -133,12 +133,12 @@ def test_sample_draws_pictures_and_arrays(test_run, flagged, monkeypatch):
 @pytest.mark.slow
 def test_ctrl_c_saves_and_the_same_command_goes_on(start, command, small, tmp_path):
     flags = [
-        "--config=test", *small, "--config.epochs=40", "--config.steps_per_execution=1",
+        "--config=test", *small, "--config.epochs=20", "--config.steps_per_execution=1",
         "--config.checkpoint_every=1000", "--workdir=run",
     ]  # fmt: skip
     process = start("train", *flags, cwd=tmp_path)
     seen = ""
-    while "Epoch 2/40" not in seen:
+    while "Epoch 2/20" not in seen:
         seen += process.stdout.read(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=100)
@@ -153,10 +153,10 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(start, command, small, tmp_pa
     done = command("train", *flags, cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert f"going on from run/checkpoints/{saved.name}" in done.out
-    assert "Epoch 1/40" not in done.out
+    assert "Epoch 1/20" not in done.out
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
-    assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, 41))
-    assert int(tfvae.load(tmp_path / "run" / "model.keras").optimizer.iterations) == 320
+    assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, 21))
+    assert int(tfvae.load(tmp_path / "run" / "model.keras").optimizer.iterations) == 160
 
 
 @pytest.mark.slow
