@@ -2,5 +2,6 @@
 
 from tfvae.evaluation.active_units import active_units
 from tfvae.evaluation.likelihood import evaluate_likelihood
+from tfvae.evaluation.total_correlation import total_correlation
 
-__all__ = ["active_units", "evaluate_likelihood"]
+__all__ = ["active_units", "evaluate_likelihood", "total_correlation"]
