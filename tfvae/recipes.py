@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -10,7 +12,7 @@ import keras
 from tfvae import layers, networks, priors
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives import ELBO, IWAE, MIWAE, BetaTCVAE, FactorVAE, Objective
-from tfvae.schedules import Schedule
+from tfvae.schedules import Linear, Schedule
 from tfvae.vae import VAE
 
 __all__ = [
@@ -22,12 +24,16 @@ __all__ = [
     "get",
     "iaf_vae",
     "iwae",
+    "ladder_vae",
     "miwae",
     "names",
     "nvp_vae",
     "takes_labels",
+    "two_layer_vae",
     "vae",
     "vamp_vae",
+    "vdvae",
+    "vq_vae",
 ]
 
 LIKELIHOODS = {
@@ -45,12 +51,13 @@ POSTERIORS = {
     "iaf": layers.InverseAutoregressiveFlow,
 }
 NETWORKS = ("mlp", "conv", "resnet")
+CODE_PRIORS = {"categorical": priors.CodePrior, "transformer": priors.CodeTransformer}
 
 
 def _trunks(network: str, event_shape: Sequence[int], hidden: Sequence[int], options: Mapping):
     """The encoder's and the decoder's trunk of a name."""
     if network == "mlp":
-        return networks.MLP(hidden), networks.MLP(hidden[::-1])
+        return networks.MLP(hidden, **options), networks.MLP(hidden[::-1], **options)
     if network not in NETWORKS:
         raise unknown_name("network", network, NETWORKS)
     down, up = {
@@ -65,17 +72,13 @@ def _trunks(network: str, event_shape: Sequence[int], hidden: Sequence[int], opt
     )
 
 
-def vae(
+def _compose(
     event_shape: Sequence[int],
-    latent_dim: int = 16,
+    encoder: Callable[[Callable], keras.Model],
+    up: keras.layers.Layer,
     *,
-    network: str = "mlp",
-    hidden: Sequence[int] = (200, 200),
-    network_options: Mapping | None = None,
     likelihood: str = "bernoulli",
     likelihood_options: Mapping | None = None,
-    posterior: str = "normal",
-    posterior_options: Mapping | None = None,
     conditioner: keras.layers.Layer | None = None,
     objective: Objective | None = None,
     beta: float | Schedule | None = None,
@@ -83,6 +86,64 @@ def vae(
     capacity: float | Schedule | None = None,
     samples: int | None = None,
     **parts,
+) -> VAE:
+    """The model of an encoder, a decoder's trunk, and the options that all recipes take.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        encoder: Makes the encoder, with what its first trunk has to pass: the scaling of x.
+        up: Trunk of the decoder.
+        likelihood: A name of `LIKELIHOODS`. `"categorical"` and `"discretized_logistic"` take
+            the integer levels of an image.
+        likelihood_options: Arguments of the likelihood's layer, such as `levels`.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        objective: The objective; None: the ELBO, with the next four where they are given.
+        beta: Weight of the rate, see `tfvae.objectives.ELBO`.
+        free_bits: Floor of the rate, nats per latent group.
+        capacity: Target of the rate, nats.
+        samples: Posterior samples per example in the loss.
+        **parts: `prior`, `seed` and further arguments of `VAE`.
+
+    Returns:
+        The model, uncompiled.
+    """
+    if likelihood not in LIKELIHOODS:
+        raise unknown_name("likelihood", likelihood, LIKELIHOODS)
+    given = {"beta": beta, "free_bits": free_bits, "capacity": capacity, "samples": samples}
+    given = {name: value for name, value in given.items() if value is not None}
+    if objective is not None and given:
+        raise UserError(
+            f"{', '.join(given)}: of the ELBO, and this model's objective is "
+            f"{type(objective).__name__}: leave it out"
+        )
+    head = LIKELIHOODS[likelihood](event_shape, **(likelihood_options or {}))
+
+    def scaled(down: keras.layers.Layer) -> keras.layers.Layer:
+        if likelihood not in OF_LEVELS:
+            return down
+        # The encoder sees the levels on [-1, 1]; the likelihood sees them as they are.
+        half = (head.levels - 1) / 2
+        return keras.Sequential([keras.layers.Rescaling(1 / half, offset=-1.0), down])
+
+    return VAE(
+        encoder(scaled),
+        networks.Decoder(up, head, conditioner=conditioner),
+        objective=objective or ELBO(**given),
+        **parts,
+    )
+
+
+def vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    network: str = "mlp",
+    hidden: Sequence[int] = (200, 200),
+    network_options: Mapping | None = None,
+    posterior: str = "normal",
+    posterior_options: Mapping | None = None,
+    conditioner: keras.layers.Layer | None = None,
+    **options,
 ) -> VAE:
     """The variational autoencoder: trunks by name, a posterior and a likelihood by name.
 
@@ -93,18 +154,11 @@ def vae(
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
         network_options: Arguments of the trunks of the other networks, such as `filters`;
             `units` is of the encoder's alone.
-        likelihood: A name of `LIKELIHOODS`. `"categorical"` and `"discretized_logistic"` take
-            the integer levels of an image.
-        likelihood_options: Arguments of the likelihood's layer, such as `levels`.
         posterior: A name of `POSTERIORS`.
         posterior_options: Arguments of the posterior's layer, such as `steps`.
         conditioner: Keras layer from the context to a vector, for a conditional model.
-        objective: The objective; None: the ELBO, with the next four where they are given.
-        beta: Weight of the rate, see `tfvae.objectives.ELBO`.
-        free_bits: Floor of the rate, nats per latent group.
-        capacity: Target of the rate, nats.
-        samples: Posterior samples per example in the loss.
-        **parts: `prior`, `seed` and further arguments of `VAE`.
+        **options: What every recipe takes: `likelihood`, `likelihood_options`, `objective` or
+            the ELBO's `beta`, `free_bits`, `capacity` and `samples`, `prior`, `seed`.
 
     Returns:
         The model, uncompiled.
@@ -116,35 +170,15 @@ def vae(
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014.
     """
-    for kind, name, known in [
-        ("likelihood", likelihood, LIKELIHOODS),
-        ("posterior", posterior, POSTERIORS),
-    ]:
-        if name not in known:
-            raise unknown_name(kind, name, known)
-    given = {"beta": beta, "free_bits": free_bits, "capacity": capacity, "samples": samples}
-    given = {name: value for name, value in given.items() if value is not None}
-    if objective is not None and given:
-        raise UserError(
-            f"{', '.join(given)}: of the ELBO, and this model's objective is "
-            f"{type(objective).__name__}: leave it out"
-        )
+    if posterior not in POSTERIORS:
+        raise unknown_name("posterior", posterior, POSTERIORS)
     down, up = _trunks(network, event_shape, hidden, network_options or {})
-    head = LIKELIHOODS[likelihood](event_shape, **(likelihood_options or {}))
-    if likelihood in OF_LEVELS:
-        # The encoder sees the levels on [-1, 1]; the likelihood sees them as they are.
-        half = (head.levels - 1) / 2
-        down = keras.Sequential([keras.layers.Rescaling(1 / half, offset=-1.0), down])
-    return VAE(
-        networks.Encoder(
-            down,
-            POSTERIORS[posterior](latent_dim, **(posterior_options or {})),
-            conditioner=conditioner,
-        ),
-        networks.Decoder(up, head, conditioner=conditioner),
-        objective=objective or ELBO(**given),
-        **parts,
-    )
+
+    def encoder(scaled: Callable) -> keras.Model:
+        head = POSTERIORS[posterior](latent_dim, **(posterior_options or {}))
+        return networks.Encoder(scaled(down), head, conditioner=conditioner)
+
+    return _compose(event_shape, encoder, up, conditioner=conditioner, **options)
 
 
 def beta_vae(
@@ -425,6 +459,268 @@ def conditional_vae(
     return vae(event_shape, latent_dim, conditioner=conditioner, **options)
 
 
+def _own_posterior(name: str, options: Mapping) -> None:
+    """Refuses a posterior by name for a model whose structure has its own."""
+    if "posterior" in options or "prior" in options:
+        raise UserError(f"{name} has a posterior and a prior of its own: leave them out")
+
+
+def _normals(hidden: Sequence[int], size: int, activation: str) -> keras.Model:
+    """A network that returns independent normals."""
+    return networks.Encoder(networks.MLP(hidden, activation), layers.IndependentNormal(size))
+
+
+def _warm_up(beta: float | Schedule, steps: int, options: Mapping) -> dict:
+    """Beta as an option, with a line from zero before it where it is a number."""
+    if "objective" in options:
+        return {}
+    fixed = isinstance(beta, Schedule) or not steps
+    return {"beta": beta if fixed else Linear(0.0, beta, steps)}
+
+
+def two_layer_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 50,
+    *,
+    lower_dim: int | None = None,
+    upper_hidden: Sequence[int] = (100, 100),
+    network: str = "mlp",
+    hidden: Sequence[int] = (200, 200),
+    network_options: Mapping | None = None,
+    conditioner: keras.layers.Layer | None = None,
+    **options,
+) -> VAE:
+    """Two stochastic layers: x - hidden - h_1 - upper_hidden - h_2, inferred from the bottom up.
+
+    The defaults are the published model, x-200-200-100-100-100-50; groups `(h_2, h_1)`.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of variables of h_2.
+        lower_dim: Those of h_1; None: twice as many.
+        upper_hidden: Units between the two, in both directions.
+        network: As in `vae`.
+        hidden: Units of the encoder's MLP; the decoder's has them in reverse.
+        network_options: As in `vae`.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        **options: What every recipe takes, see `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Section 5.
+    """
+    _own_posterior("two_layer_vae", options)
+    if network == "mlp":
+        network_options = {"activation": "tanh", **(network_options or {})}
+    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    lower = lower_dim or 2 * latent_dim
+    prior = priors.StochasticLayers(
+        inference=[_normals([], lower, "tanh"), _normals(upper_hidden, latent_dim, "tanh")],
+        generation=[_normals(upper_hidden[::-1], lower, "tanh")],
+    )
+
+    def encoder(scaled: Callable) -> keras.Model:
+        return networks.BottomUp([scaled(down)], conditioner=conditioner)
+
+    return _compose(event_shape, encoder, up, conditioner=conditioner, prior=prior, **options)
+
+
+def ladder_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 32,
+    *,
+    levels: int = 3,
+    beta: float | Schedule = 1.0,
+    warm_up: int = 1000,
+    network: str = "mlp",
+    hidden: Sequence[int] = (200, 200),
+    network_options: Mapping | None = None,
+    conditioner: keras.layers.Layer | None = None,
+    **options,
+) -> VAE:
+    """The ladder VAE: a deterministic pass upwards, then evidence and prior combined downwards.
+
+    Each level has half the units and latent variables of the one below. Without the paper's batch
+    normalization, which makes the likelihood of an example depend on the others.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables of the lowest level.
+        levels: Number of levels.
+        beta: Weight of the rate.
+        warm_up: Steps over which beta rises from zero, where it is a number.
+        network: Trunk of the lowest level, as in `vae`.
+        hidden: Units of the MLPs of the lowest level.
+        network_options: As in `vae`.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        **options: What every recipe takes, see `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Sønderby et al., "Ladder Variational Autoencoders", 2016, Section 2.
+    """
+    _own_posterior("ladder_vae", options)
+    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    units = [[max(1, n >> level) for n in hidden] for level in range(levels)]
+    sizes = [max(1, latent_dim >> level) for level in range(levels)]
+    blocks = [
+        priors.LadderBlock(sizes[k], k, None if k == levels - 1 else units[k + 1])
+        for k in reversed(range(levels))
+    ]
+
+    def encoder(scaled: Callable) -> keras.Model:
+        stages = [scaled(down), *(networks.MLP(n) for n in units[1:])]
+        return networks.BottomUp(stages, conditioner=conditioner)
+
+    options |= {**_warm_up(beta, warm_up, options), "prior": priors.TopDown(blocks)}
+    return _compose(event_shape, encoder, up, conditioner=conditioner, **options)
+
+
+def vdvae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    decoder: str | None = None,
+    encoder: str | None = None,
+    filters: int = 64,
+    bottleneck: float = 0.25,
+    beta: float | Schedule = 1.0,
+    warm_up: int = 1000,
+    network: str = "mlp",
+    hidden: Sequence[int] = (),
+    network_options: Mapping | None = None,
+    conditioner: keras.layers.Layer | None = None,
+    **options,
+) -> VAE:
+    """The very deep VAE: residual blocks from the coarsest grid to the finest, z on each.
+
+    Args:
+        event_shape: Shape of one image, `(R, R, channels)`.
+        latent_dim: Channels of z in each block.
+        decoder: Blocks on each grid, such as `"14x2,7x2,1x1"`, see
+            `tfvae.priors.very_deep_blocks`; None: two blocks on each grid from half the image's
+            down to 4 or an odd size, then one at 1x1.
+        encoder: Such as `"28x1,28d2,14x1,14d2,7x1,7d7,1x1"`, see
+            `tfvae.networks.bottleneck_stages`; None: one block on each grid.
+        filters: Channels of the state.
+        bottleneck: Channels inside the bottlenecks, as a share of `filters`.
+        beta: Weight of the rate.
+        warm_up: Steps over which beta rises from zero, where it is a number.
+        network: Left at `"mlp"`: the model has networks of its own.
+        hidden: Not used.
+        network_options: Not used.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        **options: What every recipe takes, see `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on
+        Images", 2021.
+    """
+    _own_posterior("vdvae", options)
+    size = event_shape[0]
+    if len(event_shape) != 3 or event_shape[1] != size:
+        raise UserError(f"vdvae takes square images, got the shape {tuple(event_shape)}")
+    if network != "mlp":
+        raise UserError("vdvae has networks of its own: leave network out")
+    sizes = [size]
+    while sizes[-1] % 2 == 0 and sizes[-1] > 4:
+        sizes.append(sizes[-1] // 2)
+    sizes += [1] if sizes[-1] > 1 else []
+    ways = itertools.pairwise(sizes)
+    encoder = encoder or ",".join([*(f"{r}x1,{r}d{r // s}" for r, s in ways), "1x1"])
+    decoder = decoder or ",".join(f"{r}x{2 if r > 1 else 1}" for r in sizes[1:] or sizes)
+    stages = networks.bottleneck_stages(encoder, filters, bottleneck)
+    blocks = priors.very_deep_blocks(
+        decoder, filters=filters, latent=latent_dim, bottleneck=bottleneck
+    )
+    doublings = round(math.log2(size / blocks[-1].size))
+    up = keras.layers.Identity()
+    if doublings:
+        up = networks.ConvUp([filters] * doublings, event_shape[:2], activation="gelu")
+
+    def make_encoder(scaled: Callable) -> keras.Model:
+        return networks.BottomUp([scaled(stages[0]), *stages[1:]], conditioner=conditioner)
+
+    options |= {**_warm_up(beta, warm_up, options), "prior": priors.TopDown(blocks)}
+    return _compose(event_shape, make_encoder, up, conditioner=conditioner, **options)
+
+
+def vq_vae(
+    event_shape: Sequence[int],
+    latent_dim: int = 16,
+    *,
+    codes: int = 128,
+    code_prior: str = "transformer",
+    prior_steps: int = 1000,
+    pieces: int = 16,
+    commitment: float = 0.25,
+    decay: float = 0.99,
+    restart: float = 0.05,
+    network: str = "conv",
+    hidden: Sequence[int] = (200, 200),
+    network_options: Mapping | None = None,
+    conditioner: keras.layers.Layer | None = None,
+    **options,
+) -> VAE:
+    """The vector-quantized VAE: a map of codes, and a prior over it that is fitted afterwards.
+
+    `vae.prior_layer.fit(vae, train)` fits it; the command line does so at the end of a run.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Numbers in an entry of the codebook.
+        codes: Number of entries.
+        code_prior: `"transformer"`, autoregressive, or `"categorical"`, one at each position.
+        prior_steps: Steps in which the transformer is fitted.
+        pieces: Codes of an example where the network is an MLP, which has no grid.
+        commitment: Weight of the distance of the encoder's vectors to the codebook.
+        decay: Of the codebook's moving means.
+        restart: Share of the mean use below which an entry is put elsewhere; 0: never.
+        network: As in `vae`.
+        hidden: Units of the encoder's MLP; the decoder's has them in reverse.
+        network_options: Arguments of the other networks; None: filters to a grid of 8 at most.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        **options: What every recipe takes, see `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017.
+    """
+    _own_posterior("vq_vae", options)
+    if code_prior not in CODE_PRIORS:
+        raise unknown_name("code_prior", code_prior, CODE_PRIORS)
+    if network != "mlp":
+        halvings = max(1, math.ceil(math.log2(max(event_shape[:2]) / 8)))
+        filters = [32, *[64] * (halvings - 1)]
+        network_options = {"filters": filters, **(network_options or {}), "units": None}
+    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    prior = priors.VectorQuantizer(
+        codes,
+        CODE_PRIORS[code_prior](**({"steps": prior_steps} if code_prior == "transformer" else {})),
+        size=latent_dim,
+        commitment=commitment,
+        decay=decay,
+        restart=restart,
+    )
+    channels = latent_dim * (pieces if network == "mlp" else 1)
+
+    def encoder(scaled: Callable) -> keras.Model:
+        # float32 under mixed precision too, as all that is held against the codebook.
+        vectors = keras.layers.Dense(channels, dtype=prior.variable_dtype)
+        return networks.BottomUp([scaled(down), vectors], conditioner=conditioner)
+
+    return _compose(event_shape, encoder, up, conditioner=conditioner, prior=prior, **options)
+
+
 _RECIPES = {
     recipe.__name__: recipe
     for recipe in (
@@ -439,6 +735,10 @@ _RECIPES = {
         nvp_vae,
         iaf_vae,
         conditional_vae,
+        two_layer_vae,
+        ladder_vae,
+        vdvae,
+        vq_vae,
     )
 }
 

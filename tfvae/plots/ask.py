@@ -77,7 +77,10 @@ def posteriors(
     for start in range(0, len(x), _CHUNK):
         part = slice(start, start + _CHUNK)
         conditions = given(context, part)
-        yield vae.encode(x[part], **conditions), conditions
+        posterior = vae.encode(x[part], **conditions)
+        if posterior.dtype.is_integer:
+            raise UserError("the latent is discrete: this figure needs one of real numbers")
+        yield posterior, conditions
 
 
 def posterior_means(vae: Any, x: np.ndarray, context: Any = None) -> np.ndarray:

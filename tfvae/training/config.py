@@ -53,6 +53,15 @@ def default_config() -> ConfigDict:
     config.nvp_vae = ConfigDict({"couplings": 6, "flow_hidden": (128, 128)})
     config.iaf_vae = ConfigDict({"flow_steps": 4, "flow_hidden": (200,), "flow_context": 32})
     config.conditional_vae = ConfigDict({"conditional_prior": True})
+    config.two_layer_vae = ConfigDict({"upper_hidden": (100, 100)})
+    config.ladder_vae = ConfigDict({"levels": 3, "warm_up": 1000})
+    config.vdvae = ConfigDict(
+        # None: by the size of the image; such as 14x2,7x3,1x1 and 28x2,28d2,14x2,14d2,7x3,7d7,1x1
+        {"decoder": placeholder(str), "encoder": placeholder(str)}
+    )
+    config.vdvae.update({"filters": 64, "bottleneck": 0.25, "warm_up": 1000})
+    config.vq_vae = ConfigDict({"codes": 128, "pieces": 16, "commitment": 0.25, "decay": 0.99})
+    config.vq_vae.update({"restart": 0.05, "code_prior": "transformer", "prior_steps": 1000})
     # Objective.
     config.beta = placeholder(float)  # weight of the rate; None: the recipe's own
     config.beta_schedule = ConfigDict(

@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
 from tfvae import data, plots, recipes
+from tfvae.errors import UserError
 from tfvae.training.build import load_data
 from tfvae.training.panels import Panels
 from tfvae.training.workdir import Workdir
@@ -75,7 +77,8 @@ def draw_figures(
         data_dir: Folder with dataset files.
 
     Returns:
-        The files.
+        The files; a figure that the model has not, of discrete codes for one, is left out with a
+        line in the log.
     """
     some = _examples(config, data_dir)
     x, context = some["x"], _context(config, some)
@@ -84,12 +87,20 @@ def draw_figures(
         sheet = {"n": 8 * len(some["names"]), "columns": 8}
         sheet["context"] = np.repeat(np.arange(len(some["names"])), 8)
     figures = {
-        "reconstructions": plots.reconstructions(vae, x, seed=config.seed, context=context),
-        "samples": plots.samples(vae, seed=config.seed, **sheet),
-        "latent_plane": plots.latent_plane(
+        "reconstructions": lambda: plots.reconstructions(vae, x, seed=config.seed, context=context),
+        "samples": lambda: plots.samples(vae, seed=config.seed, **sheet),
+        "latent_plane": lambda: plots.latent_plane(
             vae, x, some["labels"], names=some["names"], context=context
         ),
-        "traversals": plots.traversals(vae, x, context=context),
-        "training_curves": plots.training_curves(workdir.metrics),
+        "traversals": lambda: plots.traversals(vae, x, context=context),
+        "training_curves": lambda: plots.training_curves(workdir.metrics),
     }
-    return [plots.save(figure, workdir.figures / f"{name}.png") for name, figure in figures.items()]
+    files = []
+    for name, draw in figures.items():
+        try:
+            figure = draw()
+        except UserError as error:  # not every figure is of every model
+            logging.warning("no figure %r: %s", name, error)
+        else:
+            files.append(plots.save(figure, workdir.figures / f"{name}.png"))
+    return files

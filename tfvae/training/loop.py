@@ -108,7 +108,7 @@ def train_and_evaluate(
         _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose)
         if folder.saved()[-1:] != [(total, folder.checkpoint(total))]:
             save(vae, folder, total)
-    return _finish(vae, config, folder, test, data_dir, say)
+    return _finish(vae, config, folder, train, test, data_dir, say)
 
 
 def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) -> None:
@@ -151,8 +151,9 @@ def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) 
         raise
 
 
-def _finish(vae: VAE, config, folder: Workdir, test, data_dir, say) -> dict[str, float]:
+def _finish(vae: VAE, config, folder: Workdir, train, test, data_dir, say) -> dict[str, float]:
     """Saves the model, evaluates it, draws the figures and says where everything is."""
+    vae.prior_layer.finish(vae, train)
     vae.save(folder.model)
     figures = draw_figures(vae, config, folder, data_dir)
     table = evaluate_likelihood(
