@@ -33,6 +33,7 @@ from tfvae.layers import (
     IndependentNegativeBinomial,
     IndependentNormal,
     IndependentPoisson,
+    InverseAutoregressiveFlow,
     MixtureLogistic,
     MixtureNormal,
     MixtureSameFamily,
@@ -207,6 +208,22 @@ def relaxed(params, x):
     )
 
 
+def inverse_autoregressive(params, x):
+    """Two steps, all kernels 0.3 and all biases 0: m and the raw gate are equal."""
+    loc, raw, context = np.split(params, [3, 6], axis=-1)
+    context = 0.3 * context.sum(-1, keepdims=True)
+    degrees, log_det = np.array([1, 1, 2, 2]), 0.0  # of the four hidden units
+    for order in ([3, 2, 1], [1, 2, 3]):  # backwards, the last step first
+        order, z = np.array(order), np.zeros_like(x)
+        for place in (1, 2, 3):
+            hidden = np.tanh(0.3 * z @ (order[:, None] <= degrees) + context)
+            m = 0.3 * hidden @ (degrees[:, None] < order) + context
+            gate = special.expit(m + 1)
+            z = np.where(order == place, (x - (1 - gate) * m) / gate, z)
+        x, log_det = z, log_det + np.log(gate).sum(-1)
+    return total(stats.norm.logpdf(x, loc, positive(raw))) - log_det
+
+
 def log_normal(params, x):
     loc, raw = halves(params, 2, (3,))
     return total(stats.lognorm.logpdf(x, positive(raw), scale=np.exp(loc)))
@@ -333,6 +350,21 @@ CASES = {
         vertices(2, 3),
         one_hot,
         6,
+    ),
+    "inverse autoregressive": Case(
+        of(
+            InverseAutoregressiveFlow,
+            3,
+            steps=2,
+            hidden=[4],
+            context_size=2,
+            activation="tanh",
+            gate_bias=1.0,
+            kernel_initializer=keras.initializers.Constant(0.3),
+        ),
+        real(3),
+        inverse_autoregressive,
+        8,
     ),
     "transformed": Case(
         lambda **more: TransformedDistribution(IndependentNormal(3), tfp.bijectors.Exp(), **more),

@@ -37,18 +37,18 @@ class _Steps(tfb.Bijector):
             name="inverse_autoregressive_flow",
         )
 
-    def _gates(self, network: Callable, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The shift (1 − σ) m and log σ of a step."""
+    def _step(self, network: Callable, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One step: its value σ z + (1 − σ) m, and log σ."""
         m, raw = tf.unstack(network(z, self._context), num=2, axis=-1)
-        return tf.sigmoid(-raw - self._gate_bias) * m, tf.math.log_sigmoid(raw + self._gate_bias)
+        raw += self._gate_bias
+        return tf.sigmoid(raw) * z + tf.sigmoid(-raw) * m, tf.math.log_sigmoid(raw)
 
     def _passed(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The value at x and its log determinant, computed once for the latest x."""
         if "pass" not in self._last or self._last["pass"][0] is not x:
             z, log_det = x, 0.0
             for network in self._networks:
-                shift, log_gate = self._gates(network, z)
-                z = tf.exp(log_gate) * z + shift
+                z, log_gate = self._step(network, z)
                 log_det += tf.reduce_sum(log_gate, axis=-1)
             self._last["pass"] = (x, z, log_det)
         return self._last["pass"][1:]
@@ -67,18 +67,45 @@ class _Steps(tfb.Bijector):
         return z
 
     def _undone(self, network: AutoregressiveNetwork, z: tf.Tensor) -> tf.Tensor:
-        """One step inverted: an element after the other, in the order of the network."""
-        size = z.shape[-1]
-        backwards = network.input_order == "right-to-left"
+        """One step inverted: an element after the other, in the order of the network.
 
-        def element(i, x):
-            shift, log_gate = self._gates(network, x)
-            here = tf.range(size) == (size - 1 - i if backwards else i)
-            return i + 1, tf.where(here, (z - shift) * tf.exp(-log_gate), x)
+        The gradient of the inverse x(z) is J⁻ᵀ, J that of the step at x. It solves a triangular
+        system, from the last element to the first, and keeps nothing of the way to x.
+        """
+        places = range(z.shape[-1])
+        order = places[::-1] if network.input_order == "right-to-left" else places
 
-        return tf.while_loop(
-            lambda i, _: i < size, element, (0, tf.zeros_like(z)), maximum_iterations=size
-        )[1]
+        def element(x, here):
+            value, log_gate = self._step(network, x)
+            return tf.where(here, x + (z - value) * tf.exp(-log_gate), x)
+
+        x = tf.stop_gradient(_one_by_one(element, tf.zeros_like(z), order))
+
+        @tf.custom_gradient
+        def solved(residual):
+            def backward(upstream):
+                def element(v, here):
+                    with tf.GradientTape() as tape:
+                        tape.watch(x)
+                        value, log_gate = self._step(network, x)
+                    product = tape.gradient(value, x, output_gradients=v)
+                    return tf.where(here, v + (upstream - product) * tf.exp(-log_gate), v)
+
+                return _one_by_one(element, tf.zeros_like(upstream), order[::-1])
+
+            return tf.zeros_like(residual), backward
+
+        return x + solved(z - self._step(network, x)[0])
+
+
+def _one_by_one(update: Callable, start: tf.Tensor, order: Sequence[int]) -> tf.Tensor:
+    """Updates the elements of the last axis in turn; `update` gets the value and where to."""
+    size, order = len(order), tf.constant(list(order))
+    return tf.while_loop(
+        lambda i, _: i < size,
+        lambda i, value: (i + 1, update(value, tf.range(size) == order[i])),
+        (0, start),
+    )[1]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
