@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -48,8 +50,14 @@ def strategy(name: str = "auto") -> tf.distribute.Strategy:
     cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
     devices = gpus or cpus
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        return tf.distribute.MirroredStrategy(devices)
+        return _mirrored(tuple(devices))
     return tf.distribute.OneDeviceStrategy(devices[0])
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    # Two of them on the same devices take each other's collective operations for their own.
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def as_seed(seed: int | tf.Tensor | None) -> tf.Tensor:
