@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.coercible import concrete
+from tfvae.sharing import serialize_shared
 
 tfd = tfp.distributions
 
@@ -86,8 +87,7 @@ class Conditioned(keras.Model):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        conditioner = keras.saving.serialize_keras_object(self.conditioner)
-        return {**super().get_config(), "conditioner": conditioner}
+        return {**super().get_config(), "conditioner": serialize_shared(self.conditioner)}
 
     @classmethod
     def from_config(cls, config: dict) -> Conditioned:

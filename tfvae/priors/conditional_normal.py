@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.base import positive
 from tfvae.priors.base import Prior
+from tfvae.sharing import serialize_shared
 
 tfd = tfp.distributions
 
@@ -81,8 +82,7 @@ class ConditionalNormal(Prior):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        network = keras.saving.serialize_keras_object(self.network)
-        return {**super().get_config(), "network": network}
+        return {**super().get_config(), "network": serialize_shared(self.network)}
 
     @classmethod
     def from_config(cls, config: dict) -> ConditionalNormal:
