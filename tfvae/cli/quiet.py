@@ -37,7 +37,8 @@ def import_quietly() -> None:
     Its C++ libraries write information lines to stderr before any logging level applies, so the
     file descriptor itself is held back meanwhile.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # What matters of the C++ errors comes as a Python exception too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _stderr_held(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tensorflow as tf
