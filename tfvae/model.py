@@ -36,6 +36,7 @@ class ObjectiveModel(ReplicatedModel):
             raise UserError(f"objective takes an object of another kind, got {objective!r}")
         self.objective = objective
         self.seed = int(seed)
+        self._auto_pace = False  # until compile says otherwise
         self.terms = TermMeans()
 
     def build(self, x_shape, context_shape=None):
