@@ -445,7 +445,7 @@ def test_mixed_precision_trains(make_vae, binary, policy, name):
     policy(name)
     vae = make_vae(seed=3)
     vae.compile(keras.optimizers.Adam(1e-2))
-    logs = vae.fit(binary, epochs=15, batch_size=20, verbose=0).history
-    assert np.isfinite(logs["loss"]).all()
-    assert np.mean(logs["elbo"][-3:]) > np.mean(logs["elbo"][:3])
-    assert int(vae.step) == 30
+    data = tf.data.Dataset.from_tensors(binary).repeat(30)
+    logs = [vae.fit(data, verbose=0).history for _ in range(2)]
+    assert logs[0]["elbo"][0] < logs[1]["elbo"][0] < 0
+    assert int(vae.step) == 60

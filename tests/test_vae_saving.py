@@ -86,20 +86,17 @@ NETWORKS = {
 }
 
 
-def outputs(vae, x, **context):
-    return {
-        "z": vae(x, seed=1, **context).latents[0].z,
-        "mean": vae.reconstruct(x, seed=1, **context),
-        "elbo": vae.elbo(x, samples=2, seed=1, **context),
-        "log_prob": vae.log_prob(x, samples=3, seed=1, **context),
-    }
+def assert_same_outputs(one, other, x, *, estimates=False, **context):
+    def outputs(vae):
+        output = vae(x, seed=1, **context)
+        yield output.latents[0].z
+        yield output.likelihood.mean()
+        if estimates:
+            yield vae.elbo(x, samples=2, seed=1, **context)
+            yield vae.log_prob(x, samples=3, seed=1, **context)
 
-
-def assert_same_outputs(one, other, x, **context):
-    for (name, a), b in zip(
-        outputs(one, x, **context).items(), outputs(other, x, **context).values(), strict=True
-    ):
-        np.testing.assert_array_equal(a, b, err_msg=name)
+    for a, b in zip(outputs(one), outputs(other), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.fixture
@@ -118,14 +115,14 @@ def test_networks_of_every_kind_train_and_come_back(round_trip, binary, assert_s
     vae = tfvae.VAE(encoder(), decoder(), seed=5)
     vae.compile(keras.optimizers.Adam(0.01))
     data = tf.data.Dataset.from_tensor_slices(binary).batch(20)
-    before = np.mean(vae.elbo(binary, samples=20, seed=0))
-    vae.fit(data, epochs=2, verbose=0)
-    assert np.mean(vae.elbo(binary, samples=20, seed=0)) > before
+    vae(binary)
+    before = [w.numpy() for w in vae.trainable_weights]
+    vae.fit(data, verbose=0)
+    for old, new in zip(before, vae.trainable_weights, strict=True):
+        assert np.abs(old - new).max() > 0, new.path
     same = round_trip(vae)
     assert same.seed == 5
     assert_same_outputs(vae, same, binary)
-    predicted = [v.predict(binary, verbose=0) for v in (vae, same)]
-    np.testing.assert_array_equal(predicted[0]["x"], predicted[1]["x"])
     for model in (vae, same):
         model.fit(data, verbose=0)
     assert_same_weights(vae, same)
@@ -159,7 +156,7 @@ def test_a_conditional_model_with_a_schedule_comes_back(
     vae.compile(keras.optimizers.SGD(0.1))
     vae.fit(binary, labels, verbose=0)
     same = round_trip(vae)
-    assert_same_outputs(vae, same, binary, context=labels)
+    assert_same_outputs(vae, same, binary, context=labels, estimates=True)
     for model in (vae, same):
         model.fit(tf.data.Dataset.from_tensors((binary, labels)), verbose=0)
     assert_same_weights(vae, same)
@@ -232,7 +229,7 @@ def test_keras_loads_the_file_as_well(make_vae, binary, tmp_path):
     vae.save(tmp_path / "m.keras")
     same = keras.saving.load_model(str(tmp_path / "m.keras"))
     assert isinstance(same, tfvae.VAE)
-    assert_same_outputs(vae, same, binary)
+    assert_same_outputs(vae, same, binary, estimates=True)
 
 
 def test_config_round_trip(make_vae):
