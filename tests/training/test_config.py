@@ -81,6 +81,8 @@ def calls(config, train, folder):
 LINEAR = {"beta_schedule.name": "linear"}
 CONV, RESNET = {"network": "conv"}, {"network": "resnet"}
 NORMAL = {"likelihood": "normal", "binarization": "none"}
+VDVAE = {"recipe": "vdvae", "vdvae.filters": 8}
+VQ = {"recipe": "vq_vae"}
 # Field -> (another value, what differs then, what is set in both runs).
 TABLE = {
     "batch_size": (8, batch, {}),
@@ -98,6 +100,21 @@ TABLE = {
     "nvp_vae.couplings": (2, model, {"recipe": "nvp_vae"}),
     "nvp_vae.flow_hidden": ((8,), model, {"recipe": "nvp_vae"}),
     "vamp_vae.pseudo_inputs": (3, model, {"recipe": "vamp_vae"}),
+    "ladder_vae.levels": (2, model, {"recipe": "ladder_vae"}),
+    "ladder_vae.warm_up": (2, loss, {"recipe": "ladder_vae"}),
+    "two_layer_vae.upper_hidden": ((8,), model, {"recipe": "two_layer_vae"}),
+    "vdvae.bottleneck": (0.5, model, VDVAE),
+    "vdvae.decoder": ("4x1,1x1", model, VDVAE),
+    "vdvae.encoder": ("8x1,8d2,4x1,4d4,1x2", model, VDVAE),
+    "vdvae.filters": (16, model, VDVAE),
+    "vdvae.warm_up": (2, loss, VDVAE),
+    "vq_vae.code_prior": ("categorical", model, VQ),
+    "vq_vae.codes": (7, model, VQ),
+    "vq_vae.commitment": (9.0, loss, VQ),
+    "vq_vae.decay": (0.1, loss, VQ),
+    "vq_vae.pieces": (4, model, VQ),
+    "vq_vae.prior_steps": (5, model, VQ),
+    "vq_vae.restart": (0.9, model, VQ),
     "beta": (0.5, loss, {}),
     "beta_schedule.name": ("cyclical", loss, {"beta_schedule.steps": 2}),
     "beta_schedule.start": (0.5, loss, LINEAR),
