@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
+from tfvae.folding import Unfolded
 from tfvae.layers.coercible import returned
 from tfvae.priors.hierarchy import Hierarchy
 
@@ -17,13 +18,22 @@ tfd = tfp.distributions
 __all__ = ["StochasticLayers"]
 
 
+class _Generated(Unfolded):
+    """p(h_l | h_{l+1}) for an h_{l+1} that was drawn after h_l, and depends on it.
+
+    A class of its own, without a closed form of KL(q(h_l | ·) ‖ p): that would take an h_l which
+    is independent of h_{l+1}, and be no part of the ELBO. So the rate is estimated at the draws.
+    """
+
+
 @keras.saving.register_keras_serializable(package="tfvae")
 class StochasticLayers(Hierarchy):
     """A chain of latent layers h_1 (below) to h_L (on top), each given its neighbour alone.
 
     Generation: p(h_L) = N(0, I), then p(h_{l−1} | h_l) down to h_1, which the decoder takes.
     Inference: q(h_1 | x), then q(h_l | h_{l−1}) up to h_L.
-    The groups are in the order of generation: `(h_L, ..., h_1)`.
+    The groups are in the order of generation: `(h_L, ..., h_1)`. The rates of all but the top one
+    have no closed form, for a layer's prior depends on a layer that is drawn after it.
 
     Args:
         inference: L networks that return distributions, `tfvae.networks.Encoder` for one: of h_1
@@ -84,8 +94,9 @@ class StochasticLayers(Hierarchy):
             posteriors.insert(0, returned("inferring network", network(draws[0])))
             draws.insert(0, draw(i, posteriors[0]))
         self.event_shape = tuple(posteriors[0].event_shape)
-        n = tf.shape(features[0])[0]
-        return posteriors, *self.descend(n, lambda i, prior, state: draws[i])
+        n = tf.shape(features[0])[:1]
+        priors, code = self.descend(n[0], lambda i, prior, state: draws[i])
+        return posteriors, [priors[0], *(_Generated(p, n) for p in priors[1:])], code
 
     def get_config(self) -> dict:
         """Configuration for saving."""
