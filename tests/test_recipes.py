@@ -50,7 +50,12 @@ def test_every_recipe_builds_trains_and_reloads(name, tmp_path):
     same = {"seed": 1, "context": context}
     np.testing.assert_array_equal(vae.elbo(x, **same), loaded.elbo(x, **same))
     np.testing.assert_array_equal(vae.sample(12, **same), loaded.sample(12, **same))
-    assert vae.encode(x, context).event_shape == (3,)
+    # The number of latent variables is heeded, whatever shape z has.
+    fresh = [recipe(SHAPE, latent_dim=n, hidden=(8,)) for n in (3, 4)]
+    for model in fresh:
+        step(model, x if context is None else (x, context))
+    shapes = [[tuple(w.shape) for w in model.weights] for model in (vae, *fresh)]
+    assert shapes[0] == shapes[1] != shapes[2]
 
 
 @pytest.mark.parametrize("network", recipes.NETWORKS)
