@@ -215,13 +215,17 @@ class ObjectiveModel(ReplicatedModel):
         output = self(
             x, context=context, samples=self.objective.samples, training=training, seed=seed
         )
+        # Right behind the call: what comes next may change replicas, and all share one list.
+        added = list(self.losses)
         loss, terms = self.objective(x, output, step=self.step)
+        penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
+        loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
         count = tf.cast(tf.size(loss), loss.dtype)
         weights = tf.ones_like(loss) if weights is None else tf.cast(weights, loss.dtype)
         total = tf.reduce_sum(loss * weights)
-        if self.losses:  # of regularizers and add_loss
-            added = tf.cast(tf.add_n(self.losses), loss.dtype)
+        if added:  # of regularizers and add_loss
+            added = tf.cast(tf.add_n(added), loss.dtype)
             share += added / self.distribute_strategy.num_replicas_in_sync
             total += added * count
         totals = {name: tf.reduce_sum(term * weights) for name, term in terms.items()}

@@ -19,11 +19,14 @@ class Latent(NamedTuple):
         z: A draw of the posterior, `[batch, *event]`, or `[K, batch, *event]` with K samples.
         posterior: q(z|x), batch shape `[batch]` (or `[K, batch]` below another group).
         prior: p(z), or p(z | the groups above).
+        penalty: What the group adds to the loss of an example, `[batch]`, such as the commitment
+            to a codebook; None: nothing.
     """
 
     z: tf.Tensor
     posterior: tfd.Distribution
     prior: tfd.Distribution
+    penalty: tf.Tensor | None = None
 
 
 class VAEOutput(NamedTuple):

@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import layers, networks, priors
-from tfvae.divergences import analytic_kl
+from tfvae.divergences import analytic_kl, kl_divergence
 from tfvae.objectives import ELBO, IWAE
 
 tfd = tfp.distributions

@@ -157,6 +157,7 @@ class CodeTransformer(CodePrior):
         model.compile(
             keras.optimizers.Adam(rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=False,  # XLA beside several logical devices ends the process
         )
         model.fit(data.repeat().take(steps), shuffle=False, verbose=verbose)
         copy.fitted.assign(1.0)

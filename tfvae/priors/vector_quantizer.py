@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.batches import unpack
-from tfvae.distribute import all_replicas_sum, as_seed, batch_mean, fold_in
+from tfvae.distribute import all_replicas_sum, as_seed, fold_in
 from tfvae.errors import UserError
 from tfvae.metrics import Perplexity
 from tfvae.priors.base import Prior
@@ -82,7 +82,7 @@ class VectorQuantizer(Prior):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value, low in [("codes", codes, 2), ("size", size or 1, 1)]:
+        for name, value, low in [("codes", codes, 2), ("size", 1 if size is None else size, 1)]:
             if value != int(value) or value < low:
                 raise UserError(f"{name} takes an integer from {low}, got {value!r}")
         if not (commitment >= 0 and 0 <= decay < 1 and 0 <= restart < 1):
@@ -194,8 +194,6 @@ class VectorQuantizer(Prior):
         entries = tf.gather(tf.convert_to_tensor(self.codebook), codes)
         distances = tf.reduce_sum((vectors - tf.stop_gradient(entries)) ** 2, axis=-1)
         distances = tf.reduce_mean(distances, axis=list(range(1, distances.shape.rank)))
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.add_loss(self.commitment * replicas * batch_mean(distances))
         if training:
             size = self.code_shape[-1]
             flat = tf.reshape(tf.stop_gradient(vectors), [-1, size])
@@ -208,7 +206,8 @@ class VectorQuantizer(Prior):
                 for t in (codes, code)
             )
         code = code if gate is None else gate(code)
-        return (Latent(codes, posterior, self(context=context)),), code
+        latent = Latent(codes, posterior, self(context=context), self.commitment * distances)
+        return (latent,), code
 
     def _learn(self, vectors: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
         """One step of the moving means, the same on all replicas."""
