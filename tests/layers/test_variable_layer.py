@@ -26,9 +26,7 @@ def test_a_distribution_without_inputs_is_fitted_to_its_data():
     """As in the docstring of tfp.layers.VariableLayer: maximum likelihood by `fit`."""
     x = (2 + 0.5 * np.random.default_rng(0).normal(size=(256, 4))).astype("float32")
     model = keras.Sequential([VariableLayer([4, 2]), DistributionLambda(normal_of)])
-    model.compile(
-        keras.optimizers.Adam(0.1), loss=NegativeLogLikelihood(), steps_per_execution=200
-    )
+    model.compile(keras.optimizers.Adam(0.1), loss=NegativeLogLikelihood(), steps_per_execution=200)
     data = tf.data.Dataset.from_tensors((tf.zeros([256, 1]), x)).repeat()
     model.fit(data, steps_per_epoch=200, verbose=0)
     fitted = model(tf.zeros([1]))

@@ -98,7 +98,10 @@ def test_it_learns_what_one_code_says_of_the_next():
     first = rng.integers(0, 6, (600, 1))
     codes = np.concatenate([first, (first + 1) % 6], axis=1)[:, :, None]
     keras.utils.set_random_seed(0)
-    prior, single = priors.CodeTransformer(32, 2, 1, steps=300, learning_rate=5e-3), priors.CodePrior()
+    prior, single = (
+        priors.CodeTransformer(32, 2, 1, steps=300, learning_rate=5e-3),
+        priors.CodePrior(),
+    )
     rates = []
     for model in (prior, single):
         model.build((2, 1), 6)
