@@ -69,7 +69,8 @@ def without_noise(make_vae):
         (7, {"regularizer": keras.regularizers.L2(0.5)}),
         (7, {"weights": True}),
     ],
-    ids=str,
+    # No addresses in the names: processes that share the tests have to agree on them.
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value),
 )
 def test_steps_on_two_replicas_are_the_steps_on_one(
     without_noise, mirrored, binary, assert_same_weights, batch, case
