@@ -74,6 +74,13 @@ CASES = {
             {"encoder": networks.MLP},
         )
     ],
+    "VectorQuantizer": [
+        (lambda: priors.VectorQuantizer(4, size=2), {"encoder": networks.MLP}),
+        (
+            lambda: priors.VectorQuantizer(4, priors.CodeTransformer(4, 1, 1), size=2),
+            {"encoder": networks.MLP},
+        ),
+    ],
 }
 
 LINES = [
@@ -161,7 +168,9 @@ def test_shapes(make, data, prior, options):
             assert latent.prior.event_shape == event
             assert latent.prior.log_prob(latent.z).shape == [*lead, 20]
             assert latent.posterior.log_prob(latent.z).shape == [*lead, 20]
-            assert latent.prior.dtype == latent.z.dtype == tf.float32
+            assert latent.prior.dtype == latent.z.dtype
+            assert latent.z.dtype in (tf.float32, tf.int32)  # codes are integers
+            assert latent.prior.log_prob(latent.z).dtype == tf.float32
         assert output.likelihood.log_prob(x).shape == [*lead, 20]
     draws = vae.sample(20, seed=1, context=context)
     assert draws.shape == x.shape
@@ -229,7 +238,8 @@ def test_mixed_precision(make, data, policy, prior, options, precision):
     logs = vae.fit(as_dataset(x, context), verbose=0).history
     assert np.isfinite([values[0] for values in logs.values()]).all()
     for latent in vae(x, context=context, samples=2).latents:
-        assert latent.prior.dtype == latent.posterior.dtype == latent.z.dtype == tf.float32
+        assert latent.prior.dtype == latent.posterior.dtype == latent.z.dtype
+        assert latent.z.dtype in (tf.float32, tf.int32)
         assert latent.prior.log_prob(latent.z).dtype == tf.float32
 
 

@@ -53,7 +53,11 @@ class CodePrior(keras.layers.Layer):
     def make_weights(self) -> None:
         """Makes the logits of every position."""
         self.logits = self.add_weight(
-            shape=(*self.shape, self.codes), initializer="zeros", trainable=False, name="logits"
+            shape=(*self.shape, self.codes),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            name="logits",
         )
 
     def distribution(self) -> tfd.Distribution:

@@ -74,13 +74,16 @@ class CodeTransformer(CodePrior):
         positions = math.prod(self.shape)
         dense = functools.partial(keras.layers.Dense, dtype=self.dtype_policy)
         norm = functools.partial(keras.layers.LayerNormalization, dtype=self.dtype_policy)
-        self.fitted = self.add_weight(shape=(), initializer="zeros", trainable=False, name="fitted")
-        self.start = self.add_weight(shape=(1, 1, width), initializer="zeros", name="start")
-        self.place = self.add_weight(
-            shape=(positions, width), initializer=keras.initializers.RandomNormal(0.1), name="place"
+        weight = functools.partial(self.add_weight, autocast=False)
+        self.fitted = weight(shape=(), initializer="zeros", trainable=False, name="fitted")
+        self.start = weight(shape=(1, 1, width), initializer="zeros", name="start")
+        self.place = weight(
+            shape=(positions, width),
+            initializer=keras.initializers.RandomNormal(stddev=0.1),
+            name="place",
         )
         self.token = keras.layers.Embedding(
-            self.codes, width, keras.initializers.RandomNormal(0.3), dtype=self.dtype_policy
+            self.codes, width, keras.initializers.RandomNormal(stddev=0.3), dtype=self.dtype_policy
         )
         self.blocks = [
             (
@@ -219,8 +222,10 @@ class _CodeMaps(tfd.Distribution):
         def uniform():
             return tf.fill(tf.shape(codes), -math.log(prior.codes))
 
-        # Not to be computed in each step of the training that comes before.
+        # Not to be computed in each step of the training that comes before; and no gradient of it,
+        # which `fit` takes by itself: XLA fails on that of the condition.
         log_probs = tf.cond(tf.convert_to_tensor(prior.fitted) > 0.5, fitted, uniform)
+        log_probs = tf.stop_gradient(log_probs)
         return tf.reshape(tf.reduce_sum(log_probs, axis=-1), batch)
 
     def _sample_n(self, n, seed=None):

@@ -114,7 +114,7 @@ class VectorQuantizer(Prior):
     def build(self, event_shape=None, data_shape=None):
         """Makes the weights for maps of codes of this shape."""
         size = self._code_shape[-1]
-        fixed = {"trainable": False, "aggregation": "only_first_replica"}
+        fixed = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
         start = keras.initializers.RandomUniform(-1.0 / self.codes, 1.0 / self.codes)
         self.codebook = self.add_weight(
             shape=(self.codes, size), initializer=start, name="codebook", **fixed
