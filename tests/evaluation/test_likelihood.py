@@ -7,7 +7,7 @@ import tensorflow as tf
 import tfvae
 from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
-from tfvae.evaluation import active_units, evaluate_likelihood, likelihood
+from tfvae.evaluation import active_units, evaluate_likelihood
 
 
 def batches(x, size):
@@ -118,13 +118,36 @@ def test_a_posterior_without_a_mean_has_no_active_units(make_vae, binary, monkey
     vae = make_vae()
     vae.build((None, 3, 2, 1))
 
-    def no_mean(distribution):
+    def no_mean(data):
         raise NotImplementedError("mean")
 
-    monkeypatch.setattr(likelihood, "mean_of", no_mean)
+    monkeypatch.setattr(vae, "predict_step", no_mean)
     table = evaluate_likelihood(vae, batches(binary, 16), samples=2)
     assert "active_units" not in table
     assert math.isfinite(table["log_prob"])
+
+
+def test_active_units_of_all_groups_are_counted(binary):
+    # The evidence of both groups is a pixel, and its spread a constant.
+    blocks = [
+        tfvae.priors.LadderBlock(2, level=0),
+        tfvae.priors.LadderBlock(3, level=0, hidden=[]),
+    ]
+    vae = tfvae.VAE(
+        tfvae.networks.BottomUp([tfvae.networks.MLP([])]),
+        tfvae.networks.Decoder(
+            tfvae.networks.MLP([]), tfvae.layers.IndependentBernoulli((3, 2, 1))
+        ),
+        tfvae.priors.TopDown(blocks),
+    )
+    vae.build((None, 3, 2, 1))
+    for block, size, active in [(blocks[0], 2, 1), (blocks[1], 3, 2)]:
+        kernel = np.zeros((6, 2 * size))
+        kernel[np.arange(active), np.arange(active)] = 9.0
+        block.evidence.projection.set_weights([kernel, np.zeros(2 * size)])
+    blocks[1].above.projection.set_weights([np.zeros((2, 6)), np.zeros(6)])
+    table = evaluate_likelihood(vae, batches(binary, 16), samples=2)
+    assert table["active_units"] == 3
 
 
 def test_active_units_of_known_means():

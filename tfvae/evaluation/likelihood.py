@@ -12,7 +12,6 @@ from tfvae.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
 from tfvae.evaluation.active_units import active_units
-from tfvae.moments import mean_of
 from tfvae.supports import support_of
 from tfvae.vae import VAE
 
@@ -44,7 +43,8 @@ def evaluate_likelihood(
         By name: `examples`, `samples`; `elbo` and `log_prob` (means, nats), `elbo_se` and
         `log_prob_se` (standard errors of the means over the examples, nats); `gap` (log_prob −
         elbo, nats: what the posterior and its sampling lose); `bits_per_dim` of log_prob where
-        the data are discrete; `active_units` where the posterior has a mean.
+        the data are discrete; `active_units` of all latent groups where the posterior has a
+        mean.
 
     Raises:
         UserError: If there is no example.
@@ -92,6 +92,7 @@ def evaluate_likelihood(
 
 def _posterior_mean(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray | None:
     try:
-        return mean_of(vae.encode(x, context)).numpy()
+        means = vae.predict_step((x, context))["z"]  # of all groups, where there are several
     except NotImplementedError:
         return None
+    return np.concatenate([np.reshape(z, [len(z), -1]) for z in tf.nest.flatten(means)], axis=1)
