@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["Latent", "ObjectiveOutput", "VAEOutput"]
+__all__ = ["Latent", "ObjectiveOutput", "PenalizedLatent", "VAEOutput"]
 
 
 class Latent(NamedTuple):
@@ -19,14 +19,38 @@ class Latent(NamedTuple):
         z: A draw of the posterior, `[batch, *event]`, or `[K, batch, *event]` with K samples.
         posterior: q(z|x), batch shape `[batch]` (or `[K, batch]` below another group).
         prior: p(z), or p(z | the groups above).
-        penalty: What the group adds to the loss of an example, `[batch]`, such as the commitment
-            to a codebook; None: nothing.
     """
 
     z: tf.Tensor
     posterior: tfd.Distribution
     prior: tfd.Distribution
-    penalty: tf.Tensor | None = None
+
+    @property
+    def penalty(self) -> tf.Tensor | None:
+        """What the group adds to the loss of an example, `[batch]`; None: nothing."""
+        return None
+
+
+class PenalizedLatent(Latent):
+    """A latent group that adds to the loss, as the commitment to a codebook does.
+
+    Args:
+        z: As in `Latent`, as for the next two; it unpacks to these three.
+        posterior: q(z|x).
+        prior: p(z).
+        penalty: What it adds to the loss of an example, `[batch]`.
+    """
+
+    def __new__(cls, z, posterior, prior, penalty=None):
+        """Makes the tuple of three, and keeps the penalty beside it."""
+        latent = super().__new__(cls, z, posterior, prior)
+        latent._penalty = penalty
+        return latent
+
+    @property
+    def penalty(self) -> tf.Tensor | None:
+        """What the group adds to the loss of an example, `[batch]`."""
+        return self._penalty
 
 
 class VAEOutput(NamedTuple):

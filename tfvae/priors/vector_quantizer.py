@@ -13,7 +13,7 @@ from tfvae.errors import UserError
 from tfvae.metrics import Perplexity
 from tfvae.priors.base import Prior
 from tfvae.priors.code_prior import CodePrior
-from tfvae.types import Latent
+from tfvae.types import Latent, PenalizedLatent
 
 tfd = tfp.distributions
 
@@ -206,7 +206,8 @@ class VectorQuantizer(Prior):
                 for t in (codes, code)
             )
         code = code if gate is None else gate(code)
-        latent = Latent(codes, posterior, self(context=context), self.commitment * distances)
+        prior = self(context=context)
+        latent = PenalizedLatent(codes, posterior, prior, self.commitment * distances)
         return (latent,), code
 
     def _learn(self, vectors: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
