@@ -136,11 +136,8 @@ def test_config_is_json_and_clone_starts_anew(cls):
     assert np.abs(clone.get_weights()[0] - model.get_weights()[0]).max() > 0
 
 
-# One of each estimator and each map: the XLA compilation of all convolutions takes a minute.
-COMPILED = [c for c in CLASSES if "Convolution" not in c.__name__ or "2D" in c.__name__]
-
-
-@pytest.mark.parametrize("cls", COMPILED)
+@pytest.mark.slow  # the compilation of all convolutions takes a minute
+@pytest.mark.parametrize("cls", CLASSES)
 def test_fit_with_xla(cls):
     layer, x = make(cls), inputs(cls)
     model = sequential(layer, x.shape[1:])
@@ -151,7 +148,7 @@ def test_fit_with_xla(cls):
     assert kl(layer) < loss < kl(layer) + 1
 
 
-@pytest.mark.parametrize("cls", COMPILED)
+@pytest.mark.parametrize("cls", CLASSES)
 def test_export_draws_weights_too(cls, tmp_path):
     layer, x = make(cls), inputs(cls)
     model = sequential(layer, x.shape[1:])
