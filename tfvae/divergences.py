@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import normal_kl  # noqa: F401 (registers KL pairs)
 from tfvae.errors import UserError
 from tfvae.types import Latent, VAEOutput
 
@@ -17,19 +18,6 @@ __all__ = [
     "log_importance_weights",
     "monte_carlo_kl",
 ]
-
-
-def _aligned(posterior: tfd.Distribution, prior: tfd.Distribution) -> tfd.Distribution:
-    """The prior in the posterior's family, where they are the same distribution in two classes.
-
-    tfp registers KL(MVN ‖ MVN) and KL(Independent ‖ Independent), not the mixed pair.
-    """
-    is_normal = isinstance(prior, tfd.Independent) and isinstance(prior.distribution, tfd.Normal)
-    if isinstance(posterior, tfd.MultivariateNormalLinearOperator) and is_normal:
-        return tfd.MultivariateNormalDiag(
-            prior.distribution.loc, tf.ones_like(prior.distribution.loc) * prior.distribution.scale
-        )
-    return prior
 
 
 def analytic_kl(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor | None:
@@ -47,7 +35,7 @@ def analytic_kl(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tens
         0.5
     """
     try:
-        return tfd.kl_divergence(posterior, _aligned(posterior, prior))
+        return tfd.kl_divergence(posterior, prior)
     except NotImplementedError:
         return None
 

@@ -10,7 +10,6 @@ import tensorflow_probability as tfp
 
 from tfvae.divergences import analytic_kl
 from tfvae.errors import UserError
-from tfvae.layers import normal_kl  # noqa: F401 (registers KL pairs)
 from tfvae.layers.coercible import concrete
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
