@@ -46,11 +46,12 @@ class TermMeans(keras.metrics.Metric):
         """Adds the sums over a batch.
 
         Args:
-            totals: The sum of each term over the batch.
+            totals: The sum of each term over the batch; what is left out stays as it is.
             counts: The number of examples, or the sum of their weights, by term.
         """
         stack = [
-            tf.stack([tf.cast(d[n], self.dtype) for n in self.names]) for d in (totals, counts)
+            tf.stack([tf.cast(d.get(n, 0.0), self.dtype) for n in self.names])
+            for d in (totals, counts)
         ]
         self.totals.assign_add(stack[0])
         self.counts.assign_add(stack[1])

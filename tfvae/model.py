@@ -45,8 +45,9 @@ class ObjectiveModel(ReplicatedModel):
         def run(x, context):
             output = self.call(x, context, samples=self.objective.samples)
             terms = self.objective(x, output).terms
+            own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
-                self.terms.build(["loss", *terms])
+                self.terms.build(["loss", *terms, *own])
 
         build_by_call(run, x_shape, context_shape)
         if not self.objective.built:
@@ -222,31 +223,33 @@ class ObjectiveModel(ReplicatedModel):
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
         count = tf.cast(tf.size(loss), loss.dtype)
-        weights = tf.ones_like(loss) if weights is None else tf.cast(weights, loss.dtype)
-        total = tf.reduce_sum(loss * weights)
+        totals, counts = _sums({"loss": loss, **terms}, weights)
         if added:  # of regularizers and add_loss
             added = tf.cast(tf.add_n(added), loss.dtype)
             share += added / self.distribute_strategy.num_replicas_in_sync
-            total += added * count
-        totals = {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
-        weight = tf.reduce_sum(weights)
-        self.terms.update_state(
-            {"loss": total, **totals}, {"loss": count, **dict.fromkeys(terms, weight)}
-        )
+            totals["loss"] += added * count
+        self.terms.update_state(totals, {**counts, "loss": count})
         return share, x, output
+
+    def _second_seed(self) -> tf.Tensor:
+        """Of the objective's second loss: what looks across the global batch looks alike on all."""
+        return fold_in(fold_in(as_seed(self.seed), self.step), 1)
+
+    def _add_own(self, terms: dict, data) -> None:
+        """Adds the terms of the objective's second loss on a batch to the metrics."""
+        if terms:
+            self.terms.update_state(*_sums(terms, unpack(data)[2]))
 
     def train_step(self, data) -> dict:
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
-        step = self.step
+        step, second_seed = self.step, self._second_seed()
         seed = replica_seed(self.seed, step)
         with tf.GradientTape() as tape:
             loss, x, output = self._batch_loss(data, seed, training=True)
             loss = self.optimizer.scale_loss(loss)
         weights = self.trainable_weights
         self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
-        # One seed for all replicas: what looks across the global batch has to look alike on each.
-        seed = fold_in(fold_in(as_seed(self.seed), step), 1)
-        self.objective.update(x, output, step=step, seed=seed)
+        self._add_own(self.objective.update(x, output, step=step, seed=second_seed), data)
         return self.get_metrics_result()
 
     def test_step(self, data) -> dict:
@@ -255,9 +258,19 @@ class ObjectiveModel(ReplicatedModel):
             x, context, _ = unpack(data)
             self.build(x.shape, None if context is None else context.shape)
         seen = tf.convert_to_tensor(self.terms.counts)[0]
-        self._batch_loss(data, fold_in(replica_seed(self.seed, self.step), seen), training=False)
+        seed = fold_in(replica_seed(self.seed, self.step), seen)
+        _, x, output = self._batch_loss(data, seed, training=False)
+        self._add_own(self.objective.own_terms(x, output, seed=self._second_seed()), data)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict:
         """The logs: the terms' means, and the present value of every scheduled number."""
         return {**super().get_metrics_result(), **self.objective.scheduled(self.step)}
+
+
+def _sums(terms: dict, weights) -> tuple[dict, dict]:
+    """The weighted sum of each term over the batch, and the sum of the weights, by name."""
+    first = next(iter(terms.values()))
+    weights = tf.ones_like(first) if weights is None else tf.cast(weights, first.dtype)
+    totals = {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
+    return totals, dict.fromkeys(terms, tf.reduce_sum(weights))

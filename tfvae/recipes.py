@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import math
@@ -51,6 +52,11 @@ POSTERIORS = {
     "iaf": layers.InverseAutoregressiveFlow,
 }
 NETWORKS = ("mlp", "conv", "resnet")
+OPTIMIZERS = {
+    "adam": functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.9),
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": keras.optimizers.SGD,
+}
 CODE_PRIORS = {"categorical": priors.CodePrior, "transformer": priors.CodeTransformer}
 
 
@@ -312,6 +318,8 @@ def factor_vae(
     *,
     gamma: float | Schedule = 10.0,
     units: Sequence[int] = (256, 256, 256),
+    discriminator_learning_rate: float = 1e-4,
+    discriminator_optimizer: str = "adam",
     **options,
 ) -> VAE:
     """The FactorVAE: a total correlation that a discriminator estimates weighs gamma times.
@@ -321,6 +329,8 @@ def factor_vae(
         latent_dim: Number of latent variables.
         gamma: Weight of the total correlation, beside the ELBO's own.
         units: Units of the discriminator's layers.
+        discriminator_learning_rate: Of the discriminator's optimizer.
+        discriminator_optimizer: `"adam"` (with the paper's 0.5 and 0.9), `"rmsprop"` or `"sgd"`.
         **options: Arguments of `vae`.
 
     Returns:
@@ -329,7 +339,10 @@ def factor_vae(
     References:
         Kim and Mnih, "Disentangling by Factorising", 2018, Eq. 2.
     """
-    objective = FactorVAE(gamma, units=units)
+    if discriminator_optimizer not in OPTIMIZERS:
+        raise unknown_name("discriminator_optimizer", discriminator_optimizer, OPTIMIZERS)
+    optimizer = OPTIMIZERS[discriminator_optimizer](discriminator_learning_rate)
+    objective = FactorVAE(gamma, units=units, optimizer=optimizer)
     return vae(event_shape, latent_dim, objective=objective, **options)
 
 

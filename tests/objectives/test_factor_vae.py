@@ -133,7 +133,11 @@ def test_the_steps_are_those_of_the_two_losses(make_vae, binary):
             truth[w.path] = w.numpy() - 0.5 * g.numpy()
     assert len(truth) == len(vae.trainable_weights) + 4
     vae.compile(keras.optimizers.SGD(0.5))
-    vae.fit(x, batch_size=10, shuffle=False, verbose=0)
+    evaluated = vae.evaluate(x, batch_size=10, verbose=0, return_dict=True)
+    logs = vae.fit(x, batch_size=10, shuffle=False, verbose=0).history
+    assert logs["discriminator_loss"] == pytest.approx([float(own)], rel=1e-4)
+    # The same permutation, other noise in z.
+    assert evaluated["discriminator_loss"] == pytest.approx(float(own), abs=0.2)
     for w in vae.trainable_weights + objective.own_weights:
         np.testing.assert_allclose(w, truth[w.path], rtol=1e-4, atol=1e-6, err_msg=w.path)
 
@@ -262,6 +266,23 @@ def test_draws_of_integers_are_refused():
     output = tfvae.VAEOutput((tfvae.Latent(q.sample(seed=(0, 0)), q, q),), q)
     with pytest.raises(tfvae.UserError, match="draws values of type int32"):
         FactorVAE()(tf.zeros([4, 2]), output)
+
+
+def test_the_recipe_takes_the_discriminators_optimizer():
+    rate = {"discriminator_learning_rate": 0.02}
+    for options, name, beta_1 in [
+        (rate, "Adam", 0.5),
+        ({**rate, "discriminator_optimizer": "rmsprop"}, "RMSprop", None),
+        ({**rate, "discriminator_optimizer": "sgd"}, "SGD", None),
+    ]:
+        optimizer = tfvae.recipes.factor_vae((3, 2, 1), **options).objective.get_config()[
+            "optimizer"
+        ]
+        assert optimizer["class_name"] == name
+        assert optimizer["config"]["learning_rate"] == pytest.approx(0.02)
+        assert optimizer["config"].get("beta_1") == beta_1
+    with pytest.raises(tfvae.UserError, match=r"discriminator_optimizer .*did you mean 'adam'"):
+        tfvae.recipes.factor_vae((3, 2, 1), discriminator_optimizer="adm")
 
 
 @pytest.mark.parametrize("units", [(), (0,), (8, 2.5)])

@@ -89,6 +89,8 @@ TABLE = {
     "beta_tcvae.alpha": (3.0, loss, {"recipe": "beta_tcvae"}),
     "beta_tcvae.gamma": (3.0, loss, {"recipe": "beta_tcvae"}),
     "conditional_vae.conditional_prior": (False, model, {"recipe": "conditional_vae"}),
+    "factor_vae.discriminator_learning_rate": (0.1, model, {"recipe": "factor_vae"}),
+    "factor_vae.discriminator_optimizer": ("sgd", model, {"recipe": "factor_vae"}),
     "factor_vae.gamma": (500.0, loss, {"recipe": "factor_vae"}),
     "factor_vae.units": ((8, 8), model, {"recipe": "factor_vae"}),
     "iaf_vae.flow_context": (8, model, {"recipe": "iaf_vae"}),

@@ -78,7 +78,20 @@ class Objective(keras.layers.Layer):
         """Weights that the objective trains by itself, in `update`: here, none."""
         return []
 
-    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> None:
+    def own_terms(self, x: tf.Tensor, output: VAEOutput, *, seed) -> dict[str, tf.Tensor]:
+        """What is logged of a second loss, which `update` minimises: here, nothing.
+
+        Args:
+            x: Data, `[batch, *event]`.
+            output: What the model returned for it.
+            seed: Stateless seed, the same on all replicas.
+
+        Returns:
+            Terms per example, `[batch]` each.
+        """
+        return {}
+
+    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> dict[str, tf.Tensor]:
         """A second step of training on the same batch, after the model's: here, nothing.
 
         Args:
@@ -86,7 +99,11 @@ class Objective(keras.layers.Layer):
             output: What the model returned for it in the step.
             step: Training steps taken so far.
             seed: Stateless seed of the step, the same on all replicas.
+
+        Returns:
+            `own_terms`, as they were before the step.
         """
+        return {}
 
     @staticmethod
     def elbo_terms(

@@ -49,7 +49,7 @@ class FactorVAE(Objective):
     paper takes a second one for the shuffled draws. Neither step's gradient reaches the other's
     weights. Discriminator and optimizer are saved with the model.
 
-    Term beside the ELBO's: `total_correlation`, the logit, nats.
+    Terms beside the ELBO's: `total_correlation`, the logit, and `discriminator_loss`, nats.
 
     Args:
         gamma: γ, a number or a schedule.
@@ -141,16 +141,22 @@ class FactorVAE(Objective):
         terms = self.elbo_terms(x, output, distortion, rate)
         return ObjectiveOutput(loss, {**terms, "total_correlation": correlation})
 
-    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> None:
-        """Takes one step of the discriminator's optimizer on the batch's draws."""
+    def own_terms(self, x: tf.Tensor, output: VAEOutput, *, seed) -> dict[str, tf.Tensor]:
+        """The discriminator's loss on the batch's draws: log 2 = 0.69 where it knows nothing."""
         z = tf.stop_gradient(self._flat(output))
         everyone, start = global_batch(z)
         shuffled = permute_dimensions(everyone, seed)[start : start + tf.shape(z)[0]]
+        real, fake = self.log_ratio(z), self.log_ratio(shuffled)
+        return {"discriminator_loss": 0.5 * (tf.nn.softplus(-real) + tf.nn.softplus(fake))}
+
+    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> dict[str, tf.Tensor]:
+        """Takes one step of the discriminator's optimizer on the batch's draws."""
         with tf.GradientTape() as tape:
-            real, fake = self.log_ratio(z), self.log_ratio(shuffled)
-            loss = batch_mean(0.5 * (tf.nn.softplus(-real) + tf.nn.softplus(fake)))
+            terms = self.own_terms(x, output, seed=seed)
+            loss = batch_mean(terms["discriminator_loss"])
         gradients = tape.gradient(loss, self.own_weights)
         self.optimizer.apply_gradients(zip(gradients, self.own_weights, strict=True))
+        return terms
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -49,6 +49,9 @@ def default_config() -> ConfigDict:
     config.miwae = ConfigDict({"bounds": 8, "gradient": "plain"})
     config.beta_tcvae = ConfigDict({"alpha": 1.0, "gamma": 1.0})
     config.factor_vae = ConfigDict({"gamma": 10.0, "units": (256, 256, 256)})
+    config.factor_vae.update(
+        {"discriminator_learning_rate": 1e-4, "discriminator_optimizer": "adam"}
+    )
     config.vamp_vae = ConfigDict({"pseudo_inputs": 500})
     config.nvp_vae = ConfigDict({"couplings": 6, "flow_hidden": (128, 128)})
     config.iaf_vae = ConfigDict({"flow_steps": 4, "flow_hidden": (200,), "flow_context": 32})
@@ -145,8 +148,9 @@ def check_config(config: ConfigDict) -> None:
         value = _get(config, field)
         if value is not None and not value >= low:
             raise UserError(f"config.{field} is {value!r}: give a number from {low}")
-    if not config.learning_rate > 0:
-        raise UserError(f"config.learning_rate is {config.learning_rate!r}: give one above 0")
+    for field in ("learning_rate", "factor_vae.discriminator_learning_rate"):
+        if not _get(config, field) > 0:
+            raise UserError(f"config.{field} is {_get(config, field)!r}: give one above 0")
     flows = ("nvp_vae.flow_hidden", "iaf_vae.flow_hidden")
     for field in ("hidden", "conv.filters", "resnet.filters", "factor_vae.units", *flows):
         units = _get(config, field)
