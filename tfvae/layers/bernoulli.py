@@ -12,7 +12,50 @@ from tfvae.layers.base import DistributionLayer
 
 tfd = tfp.distributions
 
-__all__ = ["IndependentBernoulli"]
+__all__ = ["Bernoulli", "IndependentBernoulli"]
+
+
+def _summed_to(gradient: tf.Tensor, axes: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Sums a gradient over the axes that `like` was broadcast along."""
+    return tf.reshape(tf.reduce_sum(gradient, axis=axes), tf.shape(like))
+
+
+@tf.custom_gradient
+def _log_prob(x: tf.Tensor, logits: tf.Tensor):
+    """Gives x l − softplus(l); its gradient, x − σ(l), takes one pass over the pixels."""
+
+    def backward(upstream):
+        axes = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(x), s1=tf.shape(logits))
+        return (
+            _summed_to(upstream * logits, axes.r0, x),
+            _summed_to(upstream * (x - tf.sigmoid(logits)), axes.r1, logits),
+        )
+
+    return x * logits - tf.nn.softplus(logits), backward
+
+
+class Bernoulli(tfd.Bernoulli):
+    """tfp's Bernoulli with a log-probability of few operations: a VAE spends much of a step in it.
+
+    log p(x) = x l − log(1 + e^l) for logits l. tfp's adds up the log-probabilities of both
+    outcomes, and takes twice as long for value and gradient.
+
+    Args:
+        logits: l = log π / (1 − π), any shape; or None.
+        probs: π, instead.
+        dtype: Data type of the samples.
+        validate_args: Whether tfp checks values at run time.
+        allow_nan_stats: As in tfp.
+        name: Name of the distribution.
+
+    Example:
+        >>> float(Bernoulli(logits=0.0).log_prob(1.0))
+        -0.6931471824645996
+    """
+
+    def _log_prob(self, event):
+        logits = self._logits_parameter_no_checks()
+        return _log_prob(tf.cast(event, logits.dtype), logits)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -51,7 +94,7 @@ class IndependentBernoulli(DistributionLayer):
         """Makes the Bernoullis of `[*batch, params_size]` logits."""
         (logits,) = self.split(params)
         return self.independent(
-            tfd.Bernoulli(
+            Bernoulli(
                 logits=logits,
                 dtype=self.sample_dtype or logits.dtype,
                 validate_args=self.validate_args,
