@@ -1,4 +1,4 @@
-"""Several batch axes for networks that know one: fold the axes, call, unfold the distribution."""
+"""Several batch axes for networks that know one: fold the axes, call, unfold what comes back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["Unfolded", "fold"]
+__all__ = ["Unfolded", "fold", "repeat", "unfold"]
 
 
 def fold(x: tf.Tensor, event_rank: int) -> tf.Tensor:
@@ -23,6 +23,36 @@ def fold(x: tf.Tensor, event_rank: int) -> tf.Tensor:
     event = x.shape[x.shape.rank - event_rank :]
     folded = tf.reshape(x, tf.concat([[-1], tf.shape(x)[x.shape.rank - event_rank :]], axis=0))
     return tf.ensure_shape(folded, [None, *event])
+
+
+def unfold(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Splits the batch axis again.
+
+    Args:
+        x: `[product of batch, *event]`.
+        batch: The batch shape, an int32 tensor.
+
+    Returns:
+        `[*batch, *event]`.
+    """
+    unfolded = tf.reshape(x, tf.concat([batch, tf.shape(x)[1:]], axis=0))
+    return tf.ensure_shape(unfolded, [*([None] * batch.shape[0]), *x.shape[1:]])
+
+
+def repeat(x: tf.Tensor | None, batch: tf.Tensor) -> tf.Tensor | None:
+    """Repeats what stands beside the last axis of a batch for all of the batch.
+
+    Args:
+        x: `[B, *event]`, or None.
+        batch: The batch shape `[..., B]`, an int32 tensor.
+
+    Returns:
+        `[product of batch, *event]`, or None.
+    """
+    if x is None or batch.shape[0] == 1:
+        return x
+    shape = tf.concat([batch, tf.shape(x)[1:]], axis=0)
+    return fold(tf.broadcast_to(x, shape), x.shape.rank - 1)
 
 
 class Unfolded(tfd.Distribution):

@@ -100,7 +100,7 @@ class VAE(ObjectiveModel):
         x = as_float(x)
         self._check_shape(x)
         encoded = self._encode(x, context)
-        self.prior_layer.prepare(encoded, tuple(x.shape[1:]))
+        self.prior_layer.prepare(encoded, tuple(x.shape[1:]), context)
         latents, code = self.prior_layer.infer(
             encoded,
             context=context,
@@ -133,7 +133,7 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]`.
         """
-        return returned("encoder", self.prior_layer.posterior(self._encode(x, context)))
+        return returned("encoder", self.prior_layer.posterior(self._encode(x, context), context))
 
     def decode(self, z, context=None) -> tfd.Distribution:
         """The likelihood p(x|z).

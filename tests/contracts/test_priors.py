@@ -42,6 +42,15 @@ def network(units):
     return networks.Encoder(networks.MLP([4], "tanh"), layers.IndependentNormal(units))
 
 
+def one_hot():
+    return keras.layers.CategoryEncoding(3, output_mode="one_hot")
+
+
+def of_labels(hidden):
+    """An encoder that returns features and takes labels."""
+    return networks.BottomUp([networks.MLP(hidden)], conditioner=one_hot())
+
+
 # A line: the prior, and what its model is made with. Priors of one group of latent variables
 # have their density integrated over the plane; those of several (an encoder that returns
 # features) have a test file of their own for the values.
@@ -50,20 +59,15 @@ CASES = {
     "MixtureOfNormals": [(lambda: priors.MixtureOfNormals(3), {})],
     "VampPrior": [(lambda: priors.VampPrior(5), {})],
     "RealNVP": [(lambda: priors.RealNVP(2, [4]), {})],
-    "ConditionalNormal": [
-        (
-            lambda: priors.ConditionalNormal(
-                keras.layers.CategoryEncoding(3, output_mode="one_hot")
-            ),
-            {"labels": 3},
-        )
-    ],
+    "ConditionalNormal": [(lambda: priors.ConditionalNormal(one_hot()), {"labels": 3})],
     "StochasticLayers": [
         (
             lambda: priors.StochasticLayers(
-                inference=[network(3), network(2)], generation=[network(3)]
+                inference=[network(3), network(2)],
+                generation=[network(2), network(3)],
+                conditioner=one_hot(),
             ),
-            {"encoder": networks.MLP},
+            {"encoder": of_labels, "labels": 3},
         )
     ],
     "TopDown": [
@@ -75,7 +79,10 @@ CASES = {
         )
     ],
     "VectorQuantizer": [
-        (lambda: priors.VectorQuantizer(4, size=2), {"encoder": networks.MLP}),
+        (
+            lambda: priors.VectorQuantizer(4, size=2, conditioner=one_hot()),
+            {"encoder": of_labels, "labels": 3},
+        ),
         (
             lambda: priors.VectorQuantizer(4, priors.CodeTransformer(4, 1, 1), size=2),
             {"encoder": networks.MLP},

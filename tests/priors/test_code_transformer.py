@@ -8,6 +8,7 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import layers, networks, priors
+from tfvae.priors.temperature import tempered
 
 
 @pytest.fixture
@@ -52,12 +53,12 @@ def test_uniform_until_it_is_fitted(transformer):
 def test_no_position_looks_at_itself_or_ahead(transformer):
     prior = transformer(shape=(2, 3), codes=4)
     codes = np.random.default_rng(1).integers(0, 4, (1, 6)).astype(np.int32)
-    logits = prior.conditionals(tf.constant(codes))
+    logits = prior.network(tf.constant(codes))
     # By the Jacobian: the features of position j carry the code before it.
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch(prior.place.value)
-        sums = tf.unstack(tf.reduce_sum(prior.conditionals(tf.constant(codes)) ** 2, axis=-1)[0])
-    rows = [tape.gradient(one, prior.place.value) for one in sums]
+        tape.watch(prior.network.place.value)
+        sums = tf.unstack(tf.reduce_sum(prior.network(tf.constant(codes)) ** 2, axis=-1)[0])
+    rows = [tape.gradient(one, prior.network.place.value) for one in sums]
     jacobian = np.abs(np.stack(rows)).max(-1)
     np.testing.assert_array_equal(jacobian[np.triu_indices(6, 1)], 0.0)
     assert np.all(jacobian[np.tril_indices(6)] > 0)
@@ -65,7 +66,7 @@ def test_no_position_looks_at_itself_or_ahead(transformer):
     for j in range(6):
         changed = codes.copy()
         changed[0, j] = (changed[0, j] + 1) % 4
-        moved = np.abs(prior.conditionals(tf.constant(changed)) - logits).max(-1)[0]
+        moved = np.abs(prior.network(tf.constant(changed)) - logits).max(-1)[0]
         np.testing.assert_array_equal(moved[: j + 1], 0.0)
         assert np.all(moved[j + 1 :] > 0)
 
@@ -74,13 +75,11 @@ def test_draws_follow_the_probabilities(transformer):
     prior = transformer(shape=(1, 2))
     maps = all_maps(3, (1, 2))
     p = np.exp(np.float64(prior.distribution().log_prob(maps)))
-    draws = prior.draw(6000, tf.constant([0, 1])).numpy()
+    draws = prior.distribution().sample(6000, seed=(0, 1)).numpy()
     counts = [(draws == one).all((1, 2)).sum() for one in maps]
     assert scipy.stats.chisquare(counts, 6000 * p / p.sum()).pvalue > 1e-3
-    cold = prior.draw(20, tf.constant([0, 1]), temperature=0.0).numpy()
+    cold = tempered(prior.distribution(), 0.0).sample(20, seed=(0, 1)).numpy()
     assert (cold == cold[0]).all()
-    same = prior.distribution().sample(20, seed=(0, 1))
-    np.testing.assert_array_equal(same, prior.draw(20, tf.constant([0, 1])))
 
 
 def test_batches_of_any_rank(transformer):

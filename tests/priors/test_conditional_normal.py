@@ -31,7 +31,7 @@ def test_density_is_that_of_scipy():
     rng = np.random.default_rng(1)
     for weight in prior.weights:
         weight.assign(rng.normal(size=weight.shape))
-    features = prior.network(c).numpy().astype(float)
+    features = prior.conditioner(c).numpy().astype(float)
     loc, raw = (features @ w.kernel.numpy() + w.bias.numpy() for w in (prior.loc, prior.raw_scale))
     z = rng.normal(size=(5, 2)).astype("f")
     expected = scipy.stats.norm.logpdf(z, loc, np.log1p(np.exp(raw)) + 1e-3).sum(-1)
@@ -54,5 +54,5 @@ def test_a_context_is_needed():
     prior.build(2)
     with pytest.raises(UserError, match="give context"):
         prior()
-    with pytest.raises(UserError, match="network takes"):
+    with pytest.raises(UserError, match="conditioner takes"):
         ConditionalNormal(3)

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tfvae
 from tfvae import layers, networks, priors
 from tfvae.objectives import ELBO, IWAE
+from tfvae.priors.temperature import tempered
 
 EVENT = (2, 3, 1)
 
@@ -67,18 +68,20 @@ def test_without_memory_the_codebook_is_k_means():
     points, rng = clouds()
     q = quantizer(decay=0.0, restart=0.0)
     start = points[rng.permutation(60)[:4]]
-    q.codebook.assign(start)
+    q.codebook.entries.assign(start)
     maps = points.reshape([10, 6, 2])
     for steps in range(1, 8):
         learn(q, maps)
-        np.testing.assert_allclose(q.codebook, lloyd(points, start, steps), rtol=1e-5, atol=1e-6)
-    assert not np.allclose(q.codebook, lloyd(points, start, 1))
+        np.testing.assert_allclose(
+            q.codebook.entries, lloyd(points, start, steps), rtol=1e-5, atol=1e-6
+        )
+    assert not np.allclose(q.codebook.entries, lloyd(points, start, 1))
 
 
 def test_moving_means_of_counts_and_sums():
     points, _ = clouds()
     q = quantizer(decay=0.9, restart=0.0)
-    q.codebook.assign(points[:4])
+    q.codebook.entries.assign(points[:4])
     book, counts, sums = points[:4].astype(float), np.zeros(4), np.zeros((4, 2))
     for batch in np.split(points, 5):
         learn(q, batch.reshape([2, 6, 2]))
@@ -87,18 +90,18 @@ def test_moving_means_of_counts_and_sums():
         counts, sums = 0.9 * counts + 0.1 * hot.sum(0), 0.9 * sums + 0.1 * hot.T @ batch
         seen = counts > 0
         book[seen] = sums[seen] / counts[seen, None]
-        np.testing.assert_allclose(q.codebook, book, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(q.counts, counts, rtol=1e-5)
+        np.testing.assert_allclose(q.codebook.entries, book, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(q.codebook.counts, counts, rtol=1e-5)
 
 
 def test_the_codebook_learns_in_training_alone():
     points, _ = clouds()
     q = quantizer()
-    before = q.codebook.numpy()
+    before = q.codebook.entries.numpy()
     q.infer(tf.constant(points.reshape([10, 6, 2])), training=False)
-    np.testing.assert_array_equal(q.codebook, before)
+    np.testing.assert_array_equal(q.codebook.entries, before)
     learn(q, points.reshape([10, 6, 2]))
-    assert not np.allclose(q.codebook, before)
+    assert not np.allclose(q.codebook.entries, before)
 
 
 @pytest.mark.parametrize("restart", [0.0, 0.05])
@@ -106,21 +109,23 @@ def test_an_entry_that_nobody_uses_is_put_onto_a_vector_of_the_batch(restart):
     points, _ = clouds()
     q = quantizer(restart=restart)
     far = np.array([99.0, 99.0], np.float32)
-    q.codebook.assign(np.concatenate([points[:3], far[None]]))
+    q.codebook.entries.assign(np.concatenate([points[:3], far[None]]))
     learn(q, points.reshape([10, 6, 2]), seed=5)
-    entry = q.codebook.numpy()[3]
+    entry = q.codebook.entries.numpy()[3]
     if not restart:
         np.testing.assert_array_equal(entry, far)
         return
     assert np.isclose(points, entry, rtol=1e-5).all(axis=1).any()
-    np.testing.assert_allclose(q.counts[3], np.mean(q.counts[:3]) * 0.75, rtol=1e-5)
-    used = set(np.asarray(q.nearest(tf.constant(points))))
+    np.testing.assert_allclose(
+        q.codebook.counts[3], np.mean(q.codebook.counts[:3]) * 0.75, rtol=1e-5
+    )
+    used = set(np.asarray(q.codebook.nearest(tf.constant(points))))
     assert 3 in used
 
 
 def test_the_gradient_passes_straight_through_and_holds_to_the_codebook(make):
     q = quantizer(commitment=0.7, restart=0.0)
-    q.codebook.assign(np.random.default_rng(0).normal(size=(4, 2)))
+    q.codebook.entries.assign(np.random.default_rng(0).normal(size=(4, 2)))
     v = tf.constant(np.random.default_rng(1).normal(size=(5, 6, 2)).astype(np.float32))
     w = np.random.default_rng(2).normal(size=(5, 6, 2)).astype(np.float32)
     with tf.GradientTape(persistent=True) as tape:
@@ -129,7 +134,7 @@ def test_the_gradient_passes_straight_through_and_holds_to_the_codebook(make):
         through = tf.reduce_sum(w * code)
         added = tf.reduce_mean(latent.penalty)
     np.testing.assert_allclose(tape.gradient(through, v), w)
-    entries = q.codebook.numpy()[latent.z]
+    entries = q.codebook.entries.numpy()[latent.z]
     np.testing.assert_allclose(code, entries, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(added, 0.7 * ((v - entries) ** 2).numpy().sum(-1).mean(), rtol=1e-5)
     expected = 0.7 * 2 * (v - entries) / 30  # of five examples of six positions
@@ -143,7 +148,7 @@ def test_the_commitment_is_part_of_the_loss(make, x):
         vae.compile(keras.optimizers.SGD(0.0))
         logs[commitment] = vae.evaluate(x, batch_size=24, verbose=0, return_dict=True)
     v = np.asarray(vae.prior_layer.vectors(vae.encoder(x)))
-    entries = vae.prior_layer.codebook.numpy()[vae.encode(x).mode()]
+    entries = vae.prior_layer.codebook.entries.numpy()[vae.encode(x).mode()]
     distance = ((v - entries) ** 2).sum(-1).mean()
     assert logs[0.0]["loss"] == pytest.approx(-logs[0.0]["elbo"], rel=1e-5)
     assert logs[10.0]["loss"] == pytest.approx(10 * distance - logs[10.0]["elbo"], rel=1e-4)
@@ -197,12 +202,12 @@ def test_the_categorical_prior_is_fitted_by_counting(make, x):
     np.testing.assert_allclose(
         np.mean(ELBO()(x, vae(x)).terms["rate"]), -expected.mean(), rtol=1e-4
     )
-    draws = vae.prior_layer.code_prior.draw(4000, tf.constant([0, 1])).numpy()
+    draws = vae.prior().sample(4000, seed=(0, 1)).numpy()
     for i in range(3):
         p = counts[i] / counts[i].sum()
         share = np.bincount(draws[:, i], minlength=5) / 4000
         np.testing.assert_array_less(np.abs(share - p), 4.5 * np.sqrt(p * (1 - p) / 4000))
-    cold = vae.prior_layer.code_prior.draw(50, tf.constant([0, 1]), temperature=0.0)
+    cold = tempered(vae.prior(), 0.0).sample(50, seed=(0, 1))
     np.testing.assert_array_equal(cold, np.tile(counts.argmax(-1), [50, 1]))
 
 
@@ -218,7 +223,7 @@ def test_perplexity_by_hand():
 
 def test_perplexity_of_an_epoch_is_in_the_logs(make, x):
     vae = make(codes=8, restart=0.0)
-    vae.prior_layer.codebook.assign(np.random.default_rng(1).normal(size=(8, 2)))
+    vae.prior_layer.codebook.entries.assign(np.random.default_rng(1).normal(size=(8, 2)))
     vae.compile(keras.optimizers.SGD(0.0))
     p = np.bincount(np.ravel(vae.encode(x).mode()), minlength=8) / (24 * 3)
     p = p[p > 0]
@@ -290,7 +295,7 @@ def test_two_replicas_learn_the_codebook_of_one(make, x, mirrored, assert_same_w
         vae.compile(keras.optimizers.SGD(0.1))
         logs.append(vae.fit(tf.data.Dataset.from_tensor_slices(x).batch(12), verbose=0).history)
     assert_same_weights(one, two, rtol=1e-4, atol=1e-5)
-    assert np.any(one.prior_layer.counts > 0)
+    assert np.any(one.prior_layer.codebook.counts > 0)
     for name in logs[0]:
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-4, err_msg=name)
 
@@ -305,5 +310,5 @@ def test_restarts_and_a_fitted_prior_are_the_same_on_both_replicas(make, x, mirr
     for weight in vae.prior_layer.weights:
         values = mirrored.experimental_local_results(weight.value)
         np.testing.assert_array_equal(values[0], values[-1], err_msg=weight.path)
-    assert len(np.unique(vae.prior_layer.codebook, axis=0)) == 16
+    assert len(np.unique(vae.prior_layer.codebook.entries, axis=0)) == 16
     assert np.isfinite(vae.sample(3)).all()

@@ -13,7 +13,7 @@ from tfvae.sharing import serialize_shared
 
 tfd = tfp.distributions
 
-__all__ = ["ConditionalNetwork", "Conditioned", "build_by_call", "join"]
+__all__ = ["ConditionalNetwork", "Conditioned", "build_by_call", "join", "vector_of"]
 
 
 def build_by_call(function, *shapes) -> None:
@@ -30,16 +30,44 @@ def build_by_call(function, *shapes) -> None:
         function(*(None if s is None else tf.zeros([n or 1 for n in s]) for s in shapes))
 
 
-def join(x: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+def vector_of(
+    name: str, conditioner: keras.layers.Layer | None, context: tf.Tensor | None
+) -> tf.Tensor | None:
+    """The conditioner's vector of a context.
+
+    Args:
+        name: Whose conditioner it is.
+        conditioner: Keras layer from the context to a vector, or None.
+        context: `[batch, ...]`, or None.
+
+    Returns:
+        `[batch, size]`; None where there is no conditioner.
+
+    Raises:
+        UserError: If there is a conditioner and no context.
+    """
+    if conditioner is None:
+        return None
+    if context is None:
+        raise UserError(
+            f"{name} has a conditioner but got no context: give context=..., or data of "
+            "(x, context)"
+        )
+    return conditioner(tf.convert_to_tensor(context))
+
+
+def join(x: tf.Tensor | None, vector: tf.Tensor | None) -> tf.Tensor | None:
     """Puts a vector beside the last axis of `x`: as further features, or as further channels.
 
     Args:
-        x: `[batch, ..., channels]`.
-        vector: `[batch, size]`.
+        x: `[batch, ..., channels]`, or None for nothing.
+        vector: `[batch, size]`, or None for nothing.
 
     Returns:
-        `[batch, ..., channels + size]`.
+        `[batch, ..., channels + size]`; the other one where one is None.
     """
+    if x is None or vector is None:
+        return vector if x is None else x
     vector = tf.cast(vector, x.dtype)
     for _ in range(x.shape.rank - 2):
         vector = vector[:, None]
@@ -74,16 +102,13 @@ class Conditioned(keras.Model):
         Raises:
             UserError: If there is one of context and conditioner without the other.
         """
-        if (context is None) != (self.conditioner is None):
+        if context is not None and self.conditioner is None:
             raise UserError(
                 f"{self.name} got a context but has no conditioner: leave the context out "
                 "(labels=False in tfvae.data.load) or give the network a conditioner"
-                if self.conditioner is None
-                else f"{self.name} has a conditioner but got no context: give context=..., or "
-                "data of (x, context)"
             )
-        inputs = tf.cast(inputs, self.compute_dtype)
-        return inputs if context is None else join(inputs, self.conditioner(context))
+        vector = vector_of(self.name, self.conditioner, context)
+        return join(tf.cast(inputs, self.compute_dtype), vector)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

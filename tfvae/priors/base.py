@@ -85,12 +85,13 @@ class Prior(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
 
-    def prepare(self, encoded, data_shape: Sequence[int]) -> None:
+    def prepare(self, encoded, data_shape: Sequence[int], context=None) -> None:
         """Builds the prior, if it is not yet, for what an encoder returns.
 
         Args:
             encoded: What the encoder returned.
             data_shape: Shape of x.
+            context: Context of the prior.
 
         Raises:
             UserError: If it does not fit the prior.
@@ -123,11 +124,12 @@ class Prior(keras.layers.Layer):
             dataset: Batches of its training data, as `fit` takes them.
         """
 
-    def posterior(self, encoded) -> tfd.Distribution:
+    def posterior(self, encoded, context=None) -> tfd.Distribution:
         """The posterior q(z|x) of what the encoder returned: that itself, where z is one group.
 
         Args:
             encoded: What the encoder returned.
+            context: Context of the prior.
 
         Returns:
             A distribution of batch shape `[batch]`.

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.errors import UserError
+
 tfd = tfp.distributions
 
 __all__ = ["CodePrior"]
@@ -16,8 +18,10 @@ __all__ = ["CodePrior"]
 class CodePrior(keras.layers.Layer):
     """p(k) = Π_i π_i(k_i) over maps k of codes: uniform, until it is fitted to maps of codes.
 
-    The prior inside a `VectorQuantizer`, which builds it. A prior with dependences between the
-    positions, such as `CodeTransformer`, overrides the methods.
+    The prior inside a `VectorQuantizer`, which builds it. With a conditioner there, which has to
+    give the class of an example in one-hot form, each class has probabilities of its own:
+    p(k|c) = Π_i π_ic(k_i). A prior with dependences between the positions, such as
+    `CodeTransformer`, overrides `make_weights`, `distribution` and `fit`.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -37,59 +41,69 @@ class CodePrior(keras.layers.Layer):
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
         super().__init__(**kwargs)
 
-    def build(self, shape=None, codes=None):
+    def build(self, shape=None, codes=None, vector=None):
         """Makes the weights.
 
         Args:
             shape: Shape of a map.
             codes: K, the number of codes.
+            vector: A vector of the conditioner, `[batch, size]`; None without one.
+
+        Raises:
+            UserError: If the vector is not of a kind that the prior takes.
         """
         self.shape, self.codes = tuple(shape), int(codes)
-        self.make_weights()
+        self.make_weights(vector)
 
     def get_build_config(self) -> None:
         """Nothing: the quantizer builds its prior."""
 
-    def make_weights(self) -> None:
-        """Makes the logits of every position."""
+    def make_weights(self, vector: tf.Tensor | None) -> None:
+        """Makes the logits of every position, for each class where there is a vector."""
+        if vector is not None and not _one_hot(vector):
+            raise UserError(
+                "CodePrior counts codes class by class, and the conditioner's vector is not the "
+                "class of an example in one-hot form: take CodeTransformer"
+            )
+        classes = () if vector is None else (vector.shape[1],)
         self.logits = self.add_weight(
-            shape=(*self.shape, self.codes),
+            shape=(*classes, *self.shape, self.codes),
             initializer="zeros",
             trainable=False,
             autocast=False,
             name="logits",
         )
 
-    def distribution(self) -> tfd.Distribution:
-        """Makes the distribution, over integers 0 to K − 1 of the map's shape."""
-        logits = tf.convert_to_tensor(self.logits)
-        return tfd.Independent(tfd.Categorical(logits), len(self.shape))
-
-    def draw(self, n: int, seed: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
-        """Draws n maps.
+    def distribution(self, vector: tf.Tensor | None = None) -> tfd.Distribution:
+        """Makes the distribution, over integers 0 to K − 1 of the map's shape.
 
         Args:
-            n: Number of draws.
-            seed: Stateless seed.
-            temperature: Divides the logits.
+            vector: The conditioner's, `[batch, size]`; None without one.
 
         Returns:
-            int32, `[n, *shape]`.
+            Of batch shape `[]`, or `[batch]` with a vector.
         """
-        logits = tf.convert_to_tensor(self.logits) / max(temperature, 1e-6)
-        return tfd.Categorical(logits).sample(n, seed=seed)
+        logits = tf.convert_to_tensor(self.logits)
+        logits = logits if vector is None else tf.tensordot(vector, logits, 1)
+        return tfd.Independent(tfd.Categorical(logits), len(self.shape))
 
-    def fit(self, codes: np.ndarray, *, epochs=None, seed: int = 0, verbose=0) -> None:
+    def fit(self, codes: np.ndarray, vectors=None, *, epochs=None, seed: int = 0, verbose=0):
         """Fits the prior to maps of codes: the frequencies, with every code counted once more.
 
         Args:
             codes: Integers, `[N, *shape]`.
+            vectors: The conditioner's, `[N, size]`; None without one.
             epochs: Passes over them, for priors that are fitted in steps; None: their own number.
             seed: Seed of their order.
             verbose: As in `keras.Model.fit`.
         """
-        counts = np.stack([(codes == k).sum(axis=0) for k in range(self.codes)], axis=-1)
-        self.logits.assign(np.log((counts + 1.0) / (len(codes) + self.codes)))
+        flat = np.reshape(codes, [len(codes), -1])
+        members = np.ones([1, len(codes)]) if vectors is None else np.transpose(vectors)
+        counts = 1.0 + np.array(
+            [[np.bincount(k, of, self.codes) for k in flat.T] for of in members]
+        )
+        logits = np.log(counts / counts.sum(axis=-1, keepdims=True))
+        self.logits.assign(np.reshape(logits, self.logits.shape))
 
     def get_config(self) -> dict:
         """Configuration for saving."""
@@ -97,3 +111,11 @@ class CodePrior(keras.layers.Layer):
         # The quantizer says so once the layers inside are there: they have it from then on.
         config.pop("trainable")
         return config
+
+
+def _one_hot(vector: tf.Tensor) -> bool:
+    """Whether it is; true where the values are not known yet."""
+    values = tf.get_static_value(vector)
+    return values is None or bool(
+        np.all((values == 0) | (values == 1)) and np.all(values.sum(-1) == 1)
+    )

@@ -10,10 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
 from tfvae.layers.base import positive
-from tfvae.priors.base import Prior
-from tfvae.sharing import serialize_shared
+from tfvae.priors.conditional import ConditionalPrior
 
 tfd = tfp.distributions
 
@@ -23,14 +21,14 @@ MIN_SCALE = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class ConditionalNormal(Prior):
+class ConditionalNormal(ConditionalPrior):
     """p(z|c) = N(μ(c), σ(c)²): the prior of a conditional VAE.
 
-    A linear layer makes mean and scale of what the network makes of the context c. At the start
-    p(z|c) is the standard normal for every c.
+    A linear layer makes mean and scale of what the conditioner makes of the context c. At the
+    start p(z|c) is the standard normal for every c.
 
     Args:
-        network: Keras layer or model from the context to features `[batch, size]`, such as
+        conditioner: Keras layer or model from the context to features `[batch, size]`, such as
             `keras.layers.CategoryEncoding(10, output_mode="one_hot")` for labels or
             `tfvae.networks.MLP([32])` for vectors.
         event_shape: Shape of z; None: learned from the posterior.
@@ -50,15 +48,12 @@ class ConditionalNormal(Prior):
 
     def __init__(
         self,
-        network: keras.layers.Layer,
+        conditioner: keras.layers.Layer,
         *,
         event_shape: int | Sequence[int] | None = None,
         **kwargs,
     ):
-        super().__init__(event_shape, **kwargs)
-        if not isinstance(network, keras.layers.Layer):
-            raise UserError(f"network takes a Keras layer, got {network!r}")
-        self.network = network
+        super().__init__(event_shape, conditioner=conditioner, **kwargs)
 
     def build(self, event_shape=None, data_shape=None):
         """Makes the linear layers; their weights follow at the first context."""
@@ -71,21 +66,9 @@ class ConditionalNormal(Prior):
 
     def call(self, context=None) -> tfd.Distribution:
         """Makes the normals of a context `[batch, ...]`, batch shape `[batch]`."""
-        if context is None:
-            raise UserError(f"{self.name} is p(z|c): give context=..., or data of (x, context)")
-        features = self.network(tf.convert_to_tensor(context))
+        vector = self.vector(context)
         loc, raw = (
-            tf.reshape(linear(features), [-1, *self.event_shape])
+            tf.reshape(linear(vector), [-1, *self.event_shape])
             for linear in (self.loc, self.raw_scale)
         )
         return tfd.Independent(tfd.Normal(loc, positive(raw, MIN_SCALE)), len(self.event_shape))
-
-    def get_config(self) -> dict:
-        """Configuration for saving."""
-        return {**super().get_config(), "network": serialize_shared(self.network)}
-
-    @classmethod
-    def from_config(cls, config: dict) -> ConditionalNormal:
-        """Makes the prior of its configuration."""
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**{**config, "network": network})

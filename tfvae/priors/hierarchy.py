@@ -9,9 +9,9 @@ import tensorflow_probability as tfp
 
 from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
-from tfvae.folding import Unfolded, fold
+from tfvae.folding import Unfolded, fold, repeat, unfold
 from tfvae.moments import mean_of
-from tfvae.priors.base import Prior
+from tfvae.priors.conditional import ConditionalPrior
 from tfvae.priors.temperature import tempered
 from tfvae.types import Latent
 
@@ -20,8 +20,10 @@ tfd = tfp.distributions
 __all__ = ["Hierarchy"]
 
 
-class Hierarchy(Prior):
+class Hierarchy(ConditionalPrior):
     """Base: p(z) = p(z_1) Π_l p(z_l | z_1, ..., z_{l−1}), the groups from the top down.
+
+    With a conditioner each factor is conditional on the context as well, through its vector.
 
     The encoder returns features, `tfvae.networks.BottomUp` for one. A tuple of groups holds the
     top one first, everywhere. `vae.encode(x)` and `vae.prior()` are the distributions of the top
@@ -43,29 +45,33 @@ class Hierarchy(Prior):
         """Number of groups."""
         raise NotImplementedError(f"{type(self).__name__} has to define groups")
 
-    def descend(self, n, choose: Callable) -> tuple[list[tfd.Distribution], tf.Tensor]:
+    def descend(self, n, choose: Callable, vector=None) -> tuple[list, tf.Tensor]:
         """Goes through the groups from the top down.
 
         Args:
             n: Number of examples.
             choose: `(i, p(z_i | those above), state above) -> z_i`, each for n examples.
+            vector: The conditioner's, `[n, size]`; None without one.
 
         Returns:
             Every p(z_i | those above), and the code for the decoder, `[n, *code_shape]`.
         """
-        raise NotImplementedError(f"{type(self).__name__} has to define descend(n, choose)")
+        raise NotImplementedError(f"{type(self).__name__} has to define descend(n, choose, vector)")
 
-    def walk(self, features: tuple[tf.Tensor, ...], draw: Callable) -> tuple[list, list, tf.Tensor]:
+    def walk(self, features, draw: Callable, vector=None) -> tuple[list, list, tf.Tensor]:
         """Infers the groups, in whatever order.
 
         Args:
-            features: What the encoder returned, `[n, ...]` each.
+            features: What the encoder returned, a tuple of `[n, ...]`.
             draw: `(i, q(z_i | x and the groups before)) -> z_i`.
+            vector: The conditioner's, `[n, size]`; None without one.
 
         Returns:
             Every q(z_i | ·) and p(z_i | those above), from the top down, and the code.
         """
-        raise NotImplementedError(f"{type(self).__name__} has to define walk(features, draw)")
+        raise NotImplementedError(
+            f"{type(self).__name__} has to define walk(features, draw, vector)"
+        )
 
     @property
     def code_shape(self) -> tuple[int, ...] | None:
@@ -75,27 +81,31 @@ class Hierarchy(Prior):
     def get_build_config(self) -> None:
         """Nothing: the model builds the hierarchy, of what its encoder returns."""
 
-    def prepare(self, encoded, data_shape) -> None:
+    def prepare(self, encoded, data_shape, context=None) -> None:
         """Builds all parts by one walk over features of zeros."""
         if self.built:
             return
         shapes = [feature.shape[1:] for feature in _features(encoded)]
+        size = None if (vector := self.vector(context)) is None else vector.shape[1]
         with tf.init_scope():
             zeros = tuple(tf.zeros([1, *shape]) for shape in shapes)
-            posteriors, _, code = self.walk(zeros, lambda i, q: mean_of(q))
+            vector = None if size is None else tf.zeros([1, size])
+            posteriors, _, code = self.walk(zeros, lambda i, q: mean_of(q), vector)
         self.event_shape = tuple(posteriors[0].event_shape)
         self._code_shape = tuple(code.shape[1:])
         self.built = True
 
     def call(self, context=None) -> tfd.Distribution:
-        """Makes the distribution of the top group; a context does not change it."""
+        """Makes the distribution of the top group."""
         n = 1 if context is None else tf.shape(context)[0]
-        priors, _ = self.descend(n, lambda i, prior, state: mean_of(prior))
+        vector = self.vector(context)
+        priors, _ = self.descend(n, lambda i, prior, state: mean_of(prior), vector)
         return Unfolded(priors[0], tf.zeros([0], tf.int32)) if context is None else priors[0]
 
-    def posterior(self, encoded) -> tfd.Distribution:
+    def posterior(self, encoded, context=None) -> tfd.Distribution:
         """The posterior of the top group."""
-        return self.walk(_features(encoded), lambda i, q: mean_of(q))[0][0]
+        vector = self.vector(context)
+        return self.walk(_features(encoded), lambda i, q: mean_of(q), vector)[0][0]
 
     def means(self, encoded, context=None) -> tuple[tf.Tensor, ...]:
         """The mean of every group, given the means of those before it, from the top down."""
@@ -104,7 +114,7 @@ class Hierarchy(Prior):
         def draw(i: int, posterior: tfd.Distribution) -> tf.Tensor:
             return means.setdefault(i, mean_of(posterior))
 
-        self.walk(_features(encoded), draw)
+        self.walk(_features(encoded), draw, self.vector(context))
         return tuple(means[i] for i in range(self.groups))
 
     def infer(
@@ -115,30 +125,31 @@ class Hierarchy(Prior):
         batch = tf.shape(features[0])[:1]
         if samples is not None:
             batch = tf.concat([[samples], batch], axis=0)
-            features = tuple(_repeat(feature, batch) for feature in features)
+        features = tuple(repeat(feature, batch) for feature in features)
+        vector = repeat(self.vector(context), batch)
 
         def draw(i: int, posterior: tfd.Distribution) -> tf.Tensor:
             z = posterior.sample(seed=fold_in(seed, i))
-            groups[i] = _unfold(z, batch)
+            groups[i] = unfold(z, batch)
             if gate is not None:
                 groups[i] = gate(groups[i])
             return fold(groups[i], z.shape.rank - 1)
 
-        posteriors, priors, code = self.walk(features, draw)
+        posteriors, priors, code = self.walk(features, draw, vector)
         latents = [
             Latent(groups[i], q, p)
             if samples is None
             else Latent(groups[i], Unfolded(q, batch), Unfolded(p, batch))
             for i, (q, p) in enumerate(zip(posteriors, priors, strict=True))
         ]
-        return tuple(latents), _unfold(code, batch)
+        return tuple(latents), unfold(code, batch)
 
     def code(self, z, context=None) -> tf.Tensor:
         """The decoder's input for the groups from the top down; those left out are at their means.
 
         Args:
             z: A tuple of `[batch, *event]` or `[K, batch, *event]`, or the top group alone.
-            context: Not used.
+            context: Context of the prior, `[batch, ...]`.
 
         Returns:
             `[batch, *code_shape]` or `[K, batch, *code_shape]`.
@@ -155,8 +166,9 @@ class Hierarchy(Prior):
         _, code = self.descend(
             tf.reduce_prod(batch),
             lambda i, prior, state: flat[i] if i < len(flat) else mean_of(prior),
+            repeat(self.vector(context), batch),
         )
-        return _unfold(code, batch)
+        return unfold(code, batch)
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n codes; `temperature` is one number, or one for each group from the top down."""
@@ -172,7 +184,7 @@ class Hierarchy(Prior):
         def choose(i: int, prior: tfd.Distribution, state) -> tf.Tensor:
             return tempered(prior, temperatures[i]).sample(seed=fold_in(seed, i))
 
-        return self.descend(n, choose)[1]
+        return self.descend(n, choose, self.vector(context))[1]
 
 
 def _features(encoded) -> tuple[tf.Tensor, ...]:
@@ -184,15 +196,3 @@ def _features(encoded) -> tuple[tf.Tensor, ...]:
             "features: take tfvae.networks.BottomUp, or any Keras model without such a layer"
         )
     return tuple(tf.convert_to_tensor(feature) for feature in encoded)
-
-
-def _repeat(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """`[B, ...]` to `[K·B, ...]`, for batch = (K, B)."""
-    shape = tf.concat([batch, tf.shape(x)[1:]], axis=0)
-    return fold(tf.broadcast_to(x, shape), x.shape.rank - 1)
-
-
-def _unfold(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-    """`[product of batch, ...]` to `[*batch, ...]`."""
-    unfolded = tf.reshape(x, tf.concat([batch, tf.shape(x)[1:]], axis=0))
-    return tf.ensure_shape(unfolded, [*([None] * batch.shape[0]), *x.shape[1:]])

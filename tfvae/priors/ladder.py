@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.errors import UserError
 from tfvae.layers.normal import IndependentNormal
 from tfvae.networks import MLP, Encoder
 from tfvae.priors.top_down import Block
@@ -27,12 +28,14 @@ class LadderBlock(Block):
     1/σ_q² = 1/σ̂² + 1/σ_p²
     μ_q = (μ̂/σ̂² + μ_p/σ_p²) σ_q²
 
-    On top, p(z) = N(0, I) and q(z|x) = N(μ̂, σ̂²). The state below is z.
+    On top, p(z) = N(0, I) and q(z|x) = N(μ̂, σ̂²). The state below is z. In a conditional
+    hierarchy the context's vector stands beside the state, and alone for it on top.
 
     Args:
         size: Number of latent variables.
         level: Which of the encoder's features the block takes, an index.
-        hidden: Units of the layers between the state above and the prior; None: the top block.
+        hidden: Units of the layers between the state above and the prior; None: the top block,
+            where it has no context.
         activation: Name of a Keras activation, or a registered callable.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -64,6 +67,11 @@ class LadderBlock(Block):
         """p(z | z above), or the standard normal on top."""
         if self.above is None:
             return tfd.Independent(tfd.Normal(tf.zeros([n, self.size]), 1.0), 1), state
+        if state is None:
+            raise UserError(
+                f"hidden={self.hidden} of the top block, which has nothing above and no context: "
+                "leave hidden out, or give the hierarchy a conditioner"
+            )
         return self.above(state), state
 
     def posterior(self, state, features, prior) -> tfd.Distribution:

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.folding import Unfolded
 from tfvae.layers.coercible import returned
+from tfvae.networks.conditional import join
 from tfvae.priors.hierarchy import Hierarchy
 
 tfd = tfp.distributions
@@ -34,11 +35,15 @@ class StochasticLayers(Hierarchy):
     Inference: q(h_1 | x), then q(h_l | h_{l−1}) up to h_L.
     The groups are in the order of generation: `(h_L, ..., h_1)`. The rates of all but the top one
     have no closed form, for a layer's prior depends on a layer that is drawn after it.
+    In a conditional hierarchy every network sees the context's vector beside its input, and
+    p(h_L | c) has one of its own, which sees the vector alone.
 
     Args:
         inference: L networks that return distributions, `tfvae.networks.Encoder` for one: of h_1
             from the encoder's last features, of h_2 from h_1, and so on.
-        generation: L − 1 such networks: of h_{L−1} from h_L, down to h_1 from h_2.
+        generation: L − 1 such networks: of h_{L−1} from h_L, down to h_1 from h_2; with a
+            conditioner L, the first of h_L.
+        conditioner: Keras layer from the context to a vector, for a conditional prior.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
@@ -61,13 +66,19 @@ class StochasticLayers(Hierarchy):
         self,
         inference: Sequence[keras.layers.Layer],
         generation: Sequence[keras.layers.Layer],
+        *,
+        conditioner: keras.layers.Layer | None = None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if not inference or len(generation) != len(inference) - 1:
+        super().__init__(conditioner=conditioner, **kwargs)
+        if not inference or len(generation) != len(inference) - (conditioner is None):
             raise UserError(
-                f"{len(inference)} layers are inferred and {len(generation)} generated: give one "
-                "generating network less, the top layer's prior is the standard normal"
+                f"{len(inference)} layers are inferred and {len(generation)} generated: give "
+                + (
+                    "one generating network less, the top layer's prior is the standard normal"
+                    if conditioner is None
+                    else "a generating network for each, the top layer's takes the context"
+                )
             )
         self.inference = list(inference)
         self.generation = list(generation)
@@ -77,25 +88,27 @@ class StochasticLayers(Hierarchy):
         """Number of latent layers."""
         return len(self.inference)
 
-    def descend(self, n, choose: Callable) -> tuple[list[tfd.Distribution], tf.Tensor]:
+    def descend(self, n, choose: Callable, vector=None) -> tuple[list, tf.Tensor]:
         """Generates the layers from the top down; the code is h_1."""
-        zeros = tf.zeros([n, *self.event_shape], self.variable_dtype)
-        priors = [tfd.Independent(tfd.Normal(zeros, 1.0), len(self.event_shape))]
-        z = choose(0, priors[0], None)
-        for i, network in enumerate(self.generation, 1):
-            priors.append(returned("generating network", network(z)))
+        priors, z = [], None
+        if self.conditioner is None:
+            zeros = tf.zeros([n, *self.event_shape], self.variable_dtype)
+            priors = [tfd.Independent(tfd.Normal(zeros, 1.0), len(self.event_shape))]
+            z = choose(0, priors[0], None)
+        for i, network in enumerate(self.generation, len(priors)):
+            priors.append(returned("generating network", network(join(z, vector))))
             z = choose(i, priors[i], z)
         return priors, z
 
-    def walk(self, features: tuple[tf.Tensor, ...], draw: Callable) -> tuple[list, list, tf.Tensor]:
+    def walk(self, features, draw: Callable, vector=None) -> tuple[list, list, tf.Tensor]:
         """Infers the layers from the bottom up."""
         posteriors, draws = [], [features[-1]]
         for i, network in zip(range(self.groups)[::-1], self.inference, strict=True):
-            posteriors.insert(0, returned("inferring network", network(draws[0])))
+            posteriors.insert(0, returned("inferring network", network(join(draws[0], vector))))
             draws.insert(0, draw(i, posteriors[0]))
         self.event_shape = tuple(posteriors[0].event_shape)
         n = tf.shape(features[0])[:1]
-        priors, code = self.descend(n[0], lambda i, prior, state: draws[i])
+        priors, code = self.descend(n[0], lambda i, prior, state: draws[i], vector)
         return posteriors, [priors[0], *(_Generated(p, n) for p in priors[1:])], code
 
     def get_config(self) -> dict:
@@ -103,8 +116,3 @@ class StochasticLayers(Hierarchy):
         parts = {"inference": self.inference, "generation": self.generation}
         parts = {k: keras.saving.serialize_keras_object(v) for k, v in parts.items()}
         return {**super().get_config(), **parts}
-
-    @classmethod
-    def from_config(cls, config: dict) -> StochasticLayers:
-        """Makes the layers of their configuration."""
-        return cls(**keras.saving.deserialize_keras_object(config))

@@ -15,11 +15,12 @@ __all__ = ["tempered"]
 def tempered(distribution: tfd.Distribution, temperature: float) -> tfd.Distribution:
     """Scales the noise that a distribution is made of.
 
-    A normal keeps its mean, and its standard deviation counts `temperature` times; a mixture has
-    its components tempered, a transformed distribution its base.
+    A normal keeps its mean, and its standard deviation counts `temperature` times; a categorical
+    distribution's logits, to which Gumbel noise is added, are divided by it; a mixture has its
+    components tempered, a transformed distribution its base.
 
     Args:
-        distribution: Normals, and mixtures and transformations of them.
+        distribution: Normals, mixtures and transformations of them, categorical distributions.
         temperature: Factor of the noise; 1: as it is.
 
     Returns:
@@ -40,9 +41,13 @@ def tempered(distribution: tfd.Distribution, temperature: float) -> tfd.Distribu
         return distribution
     if isinstance(distribution, tfd.Normal):
         return tfd.Normal(distribution.loc, distribution.scale * temperature)
+    if isinstance(distribution, tfd.Categorical):
+        return tfd.Categorical(distribution.logits_parameter() / max(temperature, 1e-6))
     if isinstance(distribution, tfd.MultivariateNormalLinearOperator):
         scale = distribution.scale.to_dense() * temperature
         return tfd.MultivariateNormalTriL(distribution.loc, scale)
+    if hasattr(distribution, "at_temperature"):
+        return distribution.at_temperature(temperature)
     # By attribute: tfp has two classes of each of these wrappers and says not which it makes.
     if hasattr(distribution, "components_distribution"):
         return tfd.MixtureSameFamily(

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
+from tfvae.networks.conditional import join
 from tfvae.priors.hierarchy import Hierarchy
 
 tfd = tfp.distributions
@@ -22,17 +23,18 @@ class Block(keras.layers.Layer):
     All methods see one batch axis. Densities are float32 under any policy.
     """
 
-    def enter(self, state: tf.Tensor | None, n) -> tf.Tensor | None:
-        """The state that this block works with: here, the one from above.
+    def enter(self, state: tf.Tensor | None, n, vector=None) -> tf.Tensor | None:
+        """The state that this block works with: here, the one from above and the vector.
 
         Args:
             state: `[n, ...]`; None above the top block.
             n: Number of examples.
+            vector: The conditioner's, `[n, size]`; None without one.
 
         Returns:
             `[n, ...]`.
         """
-        return state
+        return join(state, vector)
 
     def prior(self, state: tf.Tensor, n) -> tuple[tfd.Distribution, tf.Tensor]:
         """The prior p(z | state), and the state as it goes on to `update`."""
@@ -54,10 +56,11 @@ class TopDown(Hierarchy):
     """p(z) = Π_l p(z_l | s_l) and q(z|x) = Π_l q(z_l | s_l, features of x), s_{l+1} = u(s_l, z_l).
 
     The state s carries everything from above; the one below the last block is the decoder's
-    input.
+    input. With a conditioner each block's state has the context's vector as well.
 
     Args:
         blocks: `Block`s, the top one first, as many as wanted.
+        conditioner: Keras layer from the context to a vector, for a conditional prior.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
@@ -70,8 +73,14 @@ class TopDown(Hierarchy):
         Images", 2021, Section 3.
     """
 
-    def __init__(self, blocks: Sequence[Block], **kwargs):
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        *,
+        conditioner: keras.layers.Layer | None = None,
+        **kwargs,
+    ):
+        super().__init__(conditioner=conditioner, **kwargs)
         if not blocks or not all(isinstance(block, Block) for block in blocks):
             raise UserError(f"blocks takes a list of one Block or more, got {blocks!r}")
         self.blocks = list(blocks)
@@ -81,17 +90,17 @@ class TopDown(Hierarchy):
         """Number of blocks."""
         return len(self.blocks)
 
-    def descend(self, n, choose: Callable) -> tuple[list[tfd.Distribution], tf.Tensor]:
+    def descend(self, n, choose: Callable, vector=None) -> tuple[list, tf.Tensor]:
         """Passes the state through all blocks."""
         state, priors = None, []
         for i, block in enumerate(self.blocks):
-            above = block.enter(state, n)
+            above = block.enter(state, n, vector)
             prior, state = block.prior(above, n)
             priors.append(prior)
             state = block.update(state, choose(i, prior, above))
         return priors, state
 
-    def walk(self, features: tuple[tf.Tensor, ...], draw: Callable) -> tuple[list, list, tf.Tensor]:
+    def walk(self, features, draw: Callable, vector=None) -> tuple[list, list, tf.Tensor]:
         """Passes the state through all blocks, with z from the posteriors."""
         posteriors = []
 
@@ -99,11 +108,11 @@ class TopDown(Hierarchy):
             posteriors.append(self.blocks[i].posterior(state, features, prior))
             return draw(i, posteriors[i])
 
-        return posteriors, *self.descend(tf.shape(features[0])[0], choose)
+        return posteriors, *self.descend(tf.shape(features[0])[0], choose, vector)
 
-    def prepare(self, encoded, data_shape) -> None:
+    def prepare(self, encoded, data_shape, context=None) -> None:
         """Builds all blocks."""
-        super().prepare(encoded, data_shape)
+        super().prepare(encoded, data_shape, context)
         for block in self.blocks:
             block.built = True
 
@@ -111,8 +120,3 @@ class TopDown(Hierarchy):
         """Configuration for saving."""
         blocks = [keras.saving.serialize_keras_object(block) for block in self.blocks]
         return {**super().get_config(), "blocks": blocks}
-
-    @classmethod
-    def from_config(cls, config: dict) -> TopDown:
-        """Makes the hierarchy of its configuration."""
-        return cls(**keras.saving.deserialize_keras_object(config))

@@ -8,11 +8,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.batches import unpack
-from tfvae.distribute import all_replicas_sum, as_seed, fold_in
+from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
 from tfvae.metrics import Perplexity
-from tfvae.priors.base import Prior
 from tfvae.priors.code_prior import CodePrior
+from tfvae.priors.codebook import Codebook
+from tfvae.priors.conditional import ConditionalPrior
 from tfvae.types import Latent, PenalizedLatent
 
 tfd = tfp.distributions
@@ -28,7 +29,7 @@ class _Point(tfd.Deterministic):
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class VectorQuantizer(Prior):
+class VectorQuantizer(ConditionalPrior):
     """The VQ-VAE: z is a map of codes k, of the entries e_k next to the encoder's vectors.
 
     The decoder takes the map of the e_k. The posterior is all on one map of codes, so that the
@@ -38,12 +39,8 @@ class VectorQuantizer(Prior):
 
     commitment · mean over positions of |v − e_k|²
 
-    holds near the codebook. That is learned as moving means of the vectors next to each entry:
-
-    N_k ← γ N_k + (1 − γ) n_k;  m_k ← γ m_k + (1 − γ) Σ v;  e_k = m_k / N_k
-
-    over all replicas. An entry whose N_k is below `restart` times their mean is put onto one of
-    the batch's vectors.
+    holds near the codebook. That is learned as moving means of the vectors next to each entry, see
+    `Codebook`.
 
     Args:
         codes: K, the number of entries.
@@ -51,8 +48,10 @@ class VectorQuantizer(Prior):
         size: Numbers in an entry: the encoder's channels are cut into pieces of this size; None:
             they are one piece.
         commitment: Weight of the encoder's distance to the codebook.
-        decay: γ.
+        decay: Of the moving means.
         restart: Share of the mean use below which an entry is put elsewhere; 0: never.
+        conditioner: Keras layer from the context to a vector, for a conditional prior. Weights of
+            its own learn nothing here: share it with encoder or decoder then.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Attributes:
@@ -66,8 +65,7 @@ class VectorQuantizer(Prior):
 
     References:
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
-        Eqs. 2 and 3 and Appendix A.1.
-        Dhariwal et al., "Jukebox", 2020, Section 3 (restarts).
+        Eqs. 2 and 3.
     """
 
     def __init__(
@@ -79,9 +77,10 @@ class VectorQuantizer(Prior):
         commitment: float = 0.25,
         decay: float = 0.99,
         restart: float = 0.05,
+        conditioner: keras.layers.Layer | None = None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(conditioner=conditioner, **kwargs)
         for name, value, low in [("codes", codes, 2), ("size", 1 if size is None else size, 1)]:
             if value != int(value) or value < low:
                 raise UserError(f"{name} takes an integer from {low}, got {value!r}")
@@ -90,8 +89,10 @@ class VectorQuantizer(Prior):
                 f"commitment={commitment!r}, decay={decay!r} and restart={restart!r}: give a "
                 "number from 0, and two from 0 and below 1"
             )
-        self.codes, self.size = int(codes), size
-        self.commitment, self.decay, self.restart = float(commitment), decay, restart
+        self.codes, self.size, self.commitment = int(codes), size, float(commitment)
+        self.codebook = Codebook(
+            self.codes, decay=decay, restart=restart, dtype=self.variable_dtype
+        )
         self.code_prior = code_prior or CodePrior()
         self.perplexity = Perplexity(self.codes)
         self._code_shape = None
@@ -104,29 +105,16 @@ class VectorQuantizer(Prior):
     def get_build_config(self) -> None:
         """Nothing: the model builds the quantizer, of what its encoder returns."""
 
-    def prepare(self, encoded, data_shape) -> None:
+    def prepare(self, encoded, data_shape, context=None) -> None:
         """Makes codebook and prior for the encoder's map."""
-        if not self.built:
-            self._code_shape = tuple(self.vectors(encoded).shape[1:])
-            self.event_shape = self._code_shape[:-1]
-            self.build(self.event_shape, tuple(data_shape))
-
-    def build(self, event_shape=None, data_shape=None):
-        """Makes the weights for maps of codes of this shape."""
-        size = self._code_shape[-1]
-        fixed = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
-        start = keras.initializers.RandomUniform(-1.0 / self.codes, 1.0 / self.codes)
-        self.codebook = self.add_weight(
-            shape=(self.codes, size), initializer=start, name="codebook", **fixed
-        )
-        self.counts = self.add_weight(
-            shape=(self.codes,), initializer="zeros", name="counts", **fixed
-        )
-        self.sums = self.add_weight(
-            shape=(self.codes, size), initializer="zeros", name="sums", **fixed
-        )
-        self.code_prior.build(self.event_shape, self.codes)
+        if self.built:
+            return
+        self._code_shape = tuple(self.vectors(encoded).shape[1:])
+        self.event_shape = self._code_shape[:-1]
+        self.codebook.build(self._code_shape[-1])
+        self.code_prior.build(self.event_shape, self.codes, self.vector(context))
         self.code_prior.trainable = False  # it is fitted by itself
+        self.built = True
 
     def check(self, objective) -> None:
         """Refuses an objective that asks for several draws: they would all be the same."""
@@ -155,49 +143,35 @@ class VectorQuantizer(Prior):
         static = [*features.shape[:-1], channels // size, size]
         return tf.ensure_shape(tf.reshape(features, shape), static)
 
-    def nearest(self, vectors: tf.Tensor) -> tf.Tensor:
-        """The nearest entry of each vector, argmin_k |v − e_k|.
-
-        Args:
-            vectors: `[..., size]`.
-
-        Returns:
-            int32, `[...]`.
-        """
-        codebook = tf.convert_to_tensor(self.codebook)
-        squares = tf.reduce_sum(codebook**2, axis=-1)
-        distances = squares - 2.0 * tf.tensordot(vectors, codebook, [[-1], [-1]])
-        return tf.argmin(distances, axis=-1, output_type=tf.int32)
-
     def call(self, context=None) -> tfd.Distribution:
-        """Makes the prior over maps of codes; a context does not change it."""
-        return self.code_prior.distribution()
+        """Makes the prior over maps of codes."""
+        return self.code_prior.distribution(self.vector(context))
 
     def _point(self, codes: tf.Tensor) -> tfd.Distribution:
         return tfd.Independent(_Point(codes), len(self.event_shape))
 
-    def posterior(self, encoded) -> tfd.Distribution:
+    def posterior(self, encoded, context=None) -> tfd.Distribution:
         """All probability on the map of the nearest codes."""
-        return self._point(self.nearest(self.vectors(encoded)))
+        return self._point(self.means(encoded))
 
     def means(self, encoded, context=None) -> tf.Tensor:
         """The map of codes, int32."""
-        return self.nearest(self.vectors(encoded))
+        return self.codebook.nearest(self.vectors(encoded))
 
     def infer(
         self, encoded, *, context=None, samples=None, seed=None, gate=None, training=False
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
         """Quantizes, and learns the codebook in training; K samples are K times the same."""
         vectors = self.vectors(encoded)
-        codes = self.nearest(vectors)
+        codes = self.codebook.nearest(vectors)
         self.perplexity.update_state(codes)
-        entries = tf.gather(tf.convert_to_tensor(self.codebook), codes)
+        entries = self.codebook.look_up(codes)
         distances = tf.reduce_sum((vectors - tf.stop_gradient(entries)) ** 2, axis=-1)
         distances = tf.reduce_mean(distances, axis=list(range(1, distances.shape.rank)))
         if training:
             size = self.code_shape[-1]
             flat = tf.reshape(tf.stop_gradient(vectors), [-1, size])
-            self._learn(flat, tf.reshape(codes, [-1]), fold_in(as_seed(seed), 1))
+            self.codebook.learn(flat, tf.reshape(codes, [-1]), fold_in(as_seed(seed), 1))
         code = vectors + tf.stop_gradient(entries - vectors)
         posterior = self._point(codes)
         if samples is not None:
@@ -210,52 +184,14 @@ class VectorQuantizer(Prior):
         latent = PenalizedLatent(codes, posterior, prior, self.commitment * distances)
         return (latent,), code
 
-    def _learn(self, vectors: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
-        """One step of the moving means, the same on all replicas."""
-        one_hot = tf.one_hot(codes, self.codes, dtype=vectors.dtype)
-        new = tf.concat(
-            [tf.reduce_sum(one_hot, axis=0)[:, None], tf.transpose(one_hot) @ vectors], 1
-        )
-        new = all_replicas_sum(new)
-        counts = self.decay * self.counts + (1.0 - self.decay) * new[:, 0]
-        sums = self.decay * self.sums + (1.0 - self.decay) * new[:, 1:]
-        if self.restart:
-            mean = tf.reduce_mean(counts)
-            picked, found = self._pick(vectors, seed)
-            dead = (counts < self.restart * mean) & found
-            counts = tf.where(dead, mean, counts)
-            sums = tf.where(dead[:, None], mean * picked, sums)
-        used = (counts > 1e-12)[:, None]
-        entries = sums / tf.where(used, counts[:, None], 1.0)
-        self.codebook.assign(tf.where(used, entries, self.codebook))
-        self.counts.assign(counts)
-        self.sums.assign(sums)
-
-    def _pick(self, vectors: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A random vector of the global batch for each entry, and whether there is one.
-
-        Each replica picks for every so many-th entry; the sum over the replicas has them all.
-        """
-        n = tf.shape(vectors)[0]
-        index = tf.random.stateless_uniform([self.codes], seed, 0, tf.maximum(n, 1), tf.int32)
-        padded = tf.concat([vectors, tf.zeros([1, vectors.shape[-1]], vectors.dtype)], axis=0)
-        replica = tf.distribute.get_replica_context()
-        one = replica is None or replica.num_replicas_in_sync == 1
-        turn = 0 if one else replica.replica_id_in_sync_group
-        every = 1 if one else replica.num_replicas_in_sync
-        mine = (tf.range(self.codes) % every == turn) & (n > 0)
-        picked = tf.where(mine[:, None], tf.gather(padded, index), 0.0)
-        both = tf.concat([picked, tf.cast(mine, vectors.dtype)[:, None]], axis=1)
-        both = all_replicas_sum(both)
-        return both[:, :-1], both[:, -1] > 0.5
-
     def code(self, z, context=None) -> tf.Tensor:
         """The entries of a map of codes, `[..., *event]` integers."""
-        return tf.gather(tf.convert_to_tensor(self.codebook), tf.cast(z, tf.int32))
+        return self.codebook.look_up(tf.cast(z, tf.int32))
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n maps of codes from their prior; `temperature` divides its logits."""
-        return self.code(self.code_prior.draw(n, as_seed(seed), temperature))
+        seed = as_seed(seed)
+        return self.code(super().generate(n, context=context, seed=seed, temperature=temperature))
 
     def fit(self, vae, dataset, *, epochs: int | None = None, seed: int = 0, verbose=0) -> None:
         """Fits the prior over codes to the codes of a data set.
@@ -267,11 +203,17 @@ class VectorQuantizer(Prior):
             seed: Seed of the order of the codes.
             verbose: 1 for a progress bar, as in `keras.Model.fit`.
         """
-        encode = tf.function(
-            lambda x, context: vae.encode(x, context).mode(), reduce_retracing=True
+
+        def look(x, context):
+            return vae.encode(x, context).mode(), self.vector(context)
+
+        look = tf.function(look, reduce_retracing=True)
+        found = [look(*unpack(batch)[:2]) for batch in dataset]
+        codes, vectors = (
+            None if parts[0] is None else np.concatenate(parts)
+            for parts in zip(*found, strict=True)
         )
-        codes = [encode(*unpack(batch)[:2]).numpy() for batch in dataset]
-        self.code_prior.fit(np.concatenate(codes), epochs=epochs, seed=seed, verbose=verbose)
+        self.code_prior.fit(codes, vectors, epochs=epochs, seed=seed, verbose=verbose)
 
     def finish(self, vae, dataset) -> None:
         """Fits the prior over codes."""
@@ -279,14 +221,12 @@ class VectorQuantizer(Prior):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        names = ("codes", "size", "commitment", "decay", "restart")
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in names},
+            "codes": self.codes,
+            "size": self.size,
+            "commitment": self.commitment,
+            "decay": self.codebook.decay,
+            "restart": self.codebook.restart,
             "code_prior": keras.saving.serialize_keras_object(self.code_prior),
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> VectorQuantizer:
-        """Makes the quantizer of its configuration."""
-        return cls(**keras.saving.deserialize_keras_object(config))

@@ -31,7 +31,8 @@ class VeryDeepBlock(Block):
 
     The features h of the prior run free of z. f_p ends in zeros at the start, W and the last
     kernel of f count √(1/depth). The first block on a grid adds the nearest neighbours of the
-    coarser grid's state and a learned bias. σ is softplus where the published code has exp.
+    coarser grid's state and a learned bias. σ is softplus where the published code has exp. In a
+    conditional hierarchy a linear map of the context's vector is added to s.
 
     Args:
         size: R, of the RxR grid.
@@ -77,22 +78,25 @@ class VeryDeepBlock(Block):
         )
         scale = keras.initializers.VarianceScaling(1.0 / depth, "fan_in")
         self.from_z = keras.layers.Conv2D(self.filters, 1, kernel_initializer=scale)
+        self.from_context = None
         self.bias = None
         if source is not None:
             shape = (1, self.size, self.size, self.filters)
             self.bias = self.add_weight(shape=shape, initializer="zeros", name="bias")
 
-    def enter(self, state, n) -> tf.Tensor:
-        """The state on this block's grid."""
-        if self.source is None:
+    def enter(self, state, n, vector=None) -> tf.Tensor:
+        """The state on this block's grid, and a linear map of the vector added to it."""
+        if self.source is not None:
+            bias = tf.cast(tf.convert_to_tensor(self.bias), self.compute_dtype)
+            factor = self.size // self.source if self.source else 1
+            state = tf.repeat(bias, n, axis=0) if state is None else _unpool(state, factor) + bias
+        if vector is None:
             return state
-        bias = tf.cast(tf.convert_to_tensor(self.bias), self.compute_dtype)
-        if self.source == 0:
-            return tf.repeat(bias, n, axis=0)
-        factor = self.size // self.source
-        for axis in (1, 2):
-            state = tf.repeat(state, factor, axis=axis)
-        return state + bias
+        if self.from_context is None:
+            self.from_context = keras.layers.Conv2D(
+                self.filters, 1, use_bias=False, dtype=self.dtype_policy
+            )
+        return state + self.from_context(vector[:, None, None])
 
     def _normal(self, params: tf.Tensor) -> tfd.Distribution:
         loc, raw = tf.split(params, 2, axis=-1)
@@ -128,6 +132,11 @@ class VeryDeepBlock(Block):
         """Configuration for saving."""
         names = ("size", "source", "filters", "latent", "bottleneck", "depth")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _unpool(state: tf.Tensor, factor: int) -> tf.Tensor:
+    """Nearest neighbours on a grid that is finer by a factor."""
+    return tf.repeat(tf.repeat(state, factor, axis=1), factor, axis=2)
 
 
 def very_deep_blocks(depths: str, **options) -> list[VeryDeepBlock]:

@@ -1,0 +1,113 @@
+"""A codebook that is learned as moving means."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from tfvae.distribute import all_replicas_sum
+
+__all__ = ["Codebook"]
+
+
+class Codebook(keras.layers.Layer):
+    """Entries e_k, each the moving mean of the vectors v next to it.
+
+    N_k ← γ N_k + (1 − γ) n_k;  m_k ← γ m_k + (1 − γ) Σ v;  e_k = m_k / N_k
+
+    over all replicas. An entry whose N_k is below `restart` times their mean is put onto one of
+    the batch's vectors.
+
+    Args:
+        codes: K, the number of entries.
+        decay: γ.
+        restart: Share of the mean use below which an entry is put elsewhere; 0: never.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    References:
+        van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
+        Appendix A.1.
+        Dhariwal et al., "Jukebox", 2020, Section 3 (restarts).
+    """
+
+    def __init__(self, codes: int, *, decay: float = 0.99, restart: float = 0.05, **kwargs):
+        super().__init__(**kwargs)
+        self.codes, self.decay, self.restart = codes, decay, restart
+
+    def build(self, size=None):
+        """Makes the entries, of `size` numbers each."""
+        fixed = {"trainable": False, "autocast": False, "aggregation": "only_first_replica"}
+        start = keras.initializers.RandomUniform(-1.0 / self.codes, 1.0 / self.codes)
+        for name, shape, initializer in [
+            ("entries", (self.codes, size), start),
+            ("counts", (self.codes,), "zeros"),
+            ("sums", (self.codes, size), "zeros"),
+        ]:
+            weight = self.add_weight(shape=shape, initializer=initializer, name=name, **fixed)
+            setattr(self, name, weight)
+
+    def get_build_config(self) -> None:
+        """Nothing: the quantizer builds its codebook."""
+
+    def look_up(self, codes: tf.Tensor) -> tf.Tensor:
+        """The entries of codes, `[...]` integers: `[..., size]`."""
+        return tf.gather(tf.convert_to_tensor(self.entries), codes)
+
+    def nearest(self, vectors: tf.Tensor) -> tf.Tensor:
+        """The nearest entry of each vector, argmin_k |v − e_k|.
+
+        Args:
+            vectors: `[..., size]`.
+
+        Returns:
+            int32, `[...]`.
+        """
+        entries = tf.convert_to_tensor(self.entries)
+        squares = tf.reduce_sum(entries**2, axis=-1)
+        distances = squares - 2.0 * tf.tensordot(vectors, entries, [[-1], [-1]])
+        return tf.argmin(distances, axis=-1, output_type=tf.int32)
+
+    def learn(self, vectors: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
+        """One step of the moving means, the same on all replicas.
+
+        Args:
+            vectors: This replica's, `[n, size]`.
+            codes: The nearest entries, `[n]`.
+            seed: Stateless seed of the restarts.
+        """
+        one_hot = tf.one_hot(codes, self.codes, dtype=vectors.dtype)
+        new = tf.concat(
+            [tf.reduce_sum(one_hot, axis=0)[:, None], tf.transpose(one_hot) @ vectors], 1
+        )
+        new = all_replicas_sum(new)
+        counts = self.decay * self.counts + (1.0 - self.decay) * new[:, 0]
+        sums = self.decay * self.sums + (1.0 - self.decay) * new[:, 1:]
+        if self.restart:
+            mean = tf.reduce_mean(counts)
+            picked, found = self._pick(vectors, seed)
+            dead = (counts < self.restart * mean) & found
+            counts = tf.where(dead, mean, counts)
+            sums = tf.where(dead[:, None], mean * picked, sums)
+        used = (counts > 1e-12)[:, None]
+        entries = sums / tf.where(used, counts[:, None], 1.0)
+        self.entries.assign(tf.where(used, entries, self.entries))
+        self.counts.assign(counts)
+        self.sums.assign(sums)
+
+    def _pick(self, vectors: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A random vector of the global batch for each entry, and whether there is one.
+
+        Each replica picks for every so many-th entry; the sum over the replicas has them all.
+        """
+        n = tf.shape(vectors)[0]
+        index = tf.random.stateless_uniform([self.codes], seed, 0, tf.maximum(n, 1), tf.int32)
+        padded = tf.concat([vectors, tf.zeros([1, vectors.shape[-1]], vectors.dtype)], axis=0)
+        replica = tf.distribute.get_replica_context()
+        one = replica is None or replica.num_replicas_in_sync == 1
+        turn = 0 if one else replica.replica_id_in_sync_group
+        every = 1 if one else replica.num_replicas_in_sync
+        mine = (tf.range(self.codes) % every == turn) & (n > 0)
+        picked = tf.where(mine[:, None], tf.gather(padded, index), 0.0)
+        both = tf.concat([picked, tf.cast(mine, vectors.dtype)[:, None]], axis=1)
+        both = all_replicas_sum(both)
+        return both[:, :-1], both[:, -1] > 0.5
