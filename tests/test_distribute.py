@@ -33,12 +33,6 @@ def test_auto_on_processors_is_one_device():
     assert isinstance(distribute.strategy("auto"), tf.distribute.OneDeviceStrategy)
 
 
-@pytest.mark.parametrize("name", ["multi_worker", "tpu"])
-def test_later_strategies_are_refused(name):
-    with pytest.raises(tfvae.UserError, match=f"'{name}' is not available in this release.*mirr"):
-        distribute.strategy(name)
-
-
 def test_an_unknown_strategy_is_refused_with_the_nearest():
     with pytest.raises(tfvae.UserError, match="did you mean 'mirrored'"):
         distribute.strategy("mirored")

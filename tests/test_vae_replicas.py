@@ -184,7 +184,7 @@ def test_keras_still_cannot_share_a_first_batch_unevenly(mirrored):
 
 
 def test_keras_still_cannot_take_several_steps_at_once(mirrored):
-    """Where this fails, Keras has been repaired: `ReplicatedModel.steps_per_execution` can go."""
+    """Where this fails, Keras has been repaired: see the functions that `ReplicatedModel` makes."""
     with mirrored.scope():
         model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
         model.compile("sgd", "mse", steps_per_execution=2)

@@ -1,7 +1,8 @@
-"""tf.distribute: strategies by name, noise that differs by replica, means over all replicas."""
+"""tf.distribute: strategies by name, noise that differs by replica, models on all replicas."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae import cluster, workers
 from tfvae.errors import UserError, unknown_name
 
 __all__ = [
@@ -22,42 +24,89 @@ __all__ = [
     "strategy",
 ]
 
-STRATEGIES = ("auto", "one_device", "mirrored")
-LATER = ("multi_worker", "tpu")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
-def strategy(name: str = "auto") -> tf.distribute.Strategy:
+def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.distribute.Strategy:
     """Makes the `tf.distribute` strategy of a name.
+
+    Make it before anything else of TensorFlow runs: `"multi_worker"` and `logical_devices` set
+    TensorFlow up for the whole process.
 
     Args:
         name: `"auto"`: all local GPUs, or the one device there is; `"one_device"`: the first GPU
-            or the CPU; `"mirrored"`: all local GPUs, or all logical CPUs where there is no GPU.
+            or the CPU; `"mirrored"`: all local GPUs, or all logical CPUs where there is no GPU;
+            `"multi_worker"`: the workers of `TF_CONFIG` or of a SLURM job step, each with all its
+            GPUs; `"tpu"`: the TPU of `TPU_NAME`, or of this machine.
+        logical_devices: With `"mirrored"`: the CPU passes for so many devices, for trying on any
+            machine what several GPUs do.
 
     Returns:
         The strategy; build and fit the model in its `scope()`.
 
     Raises:
-        UserError: If the name is unknown or not available in this release.
+        UserError: If the name is unknown, the devices are not there, or TensorFlow has started.
+
+    Example:
+        >>> with tfvae.distribute.strategy("mirrored").scope():
+        ...     vae = tfvae.recipes.vae((28, 28, 1), 16)
+        ...     vae.compile(keras.optimizers.Adam(1e-3))
+        >>> history = vae.fit(train, epochs=20)
     """
-    if name in LATER:
-        raise UserError(
-            f"strategy {name!r} is not available in this release: use one of "
-            f"{', '.join(STRATEGIES)}"
-        )
     if name not in STRATEGIES:
         raise unknown_name("strategy", name, STRATEGIES)
+    if logical_devices is not None:
+        _split_processor(name, logical_devices)
+    if name in ("multi_worker", "tpu"):
+        return _remote(name)
     gpus = [f"GPU:{i}" for i in range(len(tf.config.list_logical_devices("GPU")))]
     cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
     devices = gpus or cpus
+    if logical_devices is not None:
+        return _mirrored(tuple(cpus))
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
         return _mirrored(tuple(devices))
     return tf.distribute.OneDeviceStrategy(devices[0])
+
+
+def _split_processor(name: str, devices: int) -> None:
+    """Makes the processor pass for several devices."""
+    if name != "mirrored" or devices < 2:
+        raise UserError(
+            f"logical_devices={devices} with strategy {name!r}: it is for 'mirrored', from 2"
+        )
+    processor = tf.config.list_physical_devices("CPU")[0]
+    configurations = [tf.config.LogicalDeviceConfiguration()] * devices
+    if len(tf.config.get_logical_device_configuration(processor) or ()) != devices:
+        with _at_start(f"logical_devices={devices}"):
+            tf.config.set_logical_device_configuration(processor, configurations)
+
+
+@contextlib.contextmanager
+def _at_start(what: str):
+    """TensorFlow takes some settings at its start alone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(
+            f"{what} comes too late, TensorFlow has started: make the strategy before anything "
+            "else of it runs"
+        ) from error
 
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     # Two of them on the same devices take each other's collective operations for their own.
     return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def _remote(name: str) -> tf.distribute.Strategy:
+    if name == "tpu":
+        return tf.distribute.TPUStrategy(cluster.tpu_resolver())
+    resolver = cluster.worker_resolver()
+    with _at_start("strategy 'multi_worker'"):
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
 
 
 def as_seed(seed: int | tf.Tensor | None) -> tf.Tensor:
@@ -165,18 +214,14 @@ class ReplicatedModel(keras.Model):
     their shares differ (a batch of 100 on three GPUs). A model that is built before it is trained
     needs none of that but its optimizer's variables.
 
-    The loop of `steps_per_execution` fails on more than one replica: there it is one step.
+    Its compiled functions reduce scalar logs along an axis, which fails on several workers, and
+    fail with several steps in one call on more than one replica: those below take their place
+    there. They read the metrics outside the replicas, where each is the sum over all: the logs are
+    those of the global batch, however the replicas share it.
+
+    Of several workers all call `fit`, `evaluate`, `predict` and `save` alike; the chief alone
+    writes files.
     """
-
-    @property
-    def steps_per_execution(self) -> int:
-        """Steps in one call of the compiled function; 1 on more than one replica."""
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        return self._steps_per_execution if replicas == 1 else 1
-
-    @steps_per_execution.setter
-    def steps_per_execution(self, steps: int) -> None:
-        self._steps_per_execution = steps
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         if not self.built:
@@ -184,3 +229,141 @@ class ReplicatedModel(keras.Model):
         elif self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
+
+    @property
+    def _replicated(self) -> bool:
+        strategy = self.distribute_strategy
+        return strategy.num_replicas_in_sync > 1 or workers.several_workers(strategy)
+
+    def compile(self, *args, jit_compile="auto", **kwargs):
+        """Configures the training: `keras.Model.compile`."""
+        if self._replicated:
+            if jit_compile is True:
+                raise UserError(
+                    "jit_compile=True does not work on several replicas in this TensorFlow: leave "
+                    "it out, or train on one device"
+                )
+            jit_compile = False
+        super().compile(*args, jit_compile=jit_compile, **kwargs)
+
+    def make_train_function(self, force: bool = False):
+        """Makes the function that takes the training steps of one call."""
+        if not self._replicated:
+            return super().make_train_function(force)
+        if force or self.train_function is None:
+            self.train_function = self._steps(self.train_step)
+        return self.train_function
+
+    def make_test_function(self, force: bool = False):
+        """Makes the function that takes the evaluation steps of one call."""
+        if not self._replicated:
+            return super().make_test_function(force)
+        if force or self.test_function is None:
+            self.test_function = self._steps(self.test_step)
+        return self.test_function
+
+    def make_predict_function(self, force: bool = False):
+        """Makes the function that predicts for the batches of one call."""
+        count = self.steps_per_execution
+        if not self._replicated or count == 1:
+            return super().make_predict_function(force)
+        if force or self.predict_function is None:
+            # Keras would write all steps out in one graph, and gather after each.
+            self.steps_per_execution = 1
+            super().make_predict_function(force)
+            self.steps_per_execution, one = count, self.predict_function
+            self.predict_function = lambda data: keras.tree.map_structure(
+                lambda *parts: tf.concat(parts, axis=0), *[one([batch]) for batch in data]
+            )
+        return self.predict_function
+
+    def _steps(self, step):
+        """The function of an iterator that takes `steps_per_execution` steps on all replicas."""
+        strategy, count = self.distribute_strategy, self.steps_per_execution
+
+        def run(data):
+            data = keras.tree.map_structure(_without_optional, data)
+            return strategy.run(step, args=(data,))
+
+        def one(data):
+            outputs, exact = run(data), self.get_metrics_result()
+            return {
+                name: exact[name] if name in exact else strategy.reduce("MEAN", value, axis=None)
+                for name, value in outputs.items()
+            }
+
+        def several(iterator):
+            def more(taken, item):
+                return (taken < count) & item.has_value()
+
+            def take(taken, item):
+                run(item.get_value())
+                last = taken + 1 >= count
+                return taken + 1, tf.cond(last, lambda: item, iterator.get_next_as_optional)
+
+            start = [tf.constant(0), iterator.get_next_as_optional()]
+            taken, _ = tf.while_loop(more, take, start)
+            return taken, self.get_metrics_result()
+
+        def compiled(function):
+            # As it stands: autograph would convert the user's steps as well.
+            function = tf.autograph.experimental.do_not_convert(function)
+            if self.run_eagerly:
+                return function
+            return tf.function(function, reduce_retracing=True)
+
+        one_of, one_batch = compiled(lambda iterator: one(iterator.get_next())), compiled(one)
+        several_of = compiled(several)
+
+        def function(iterator):
+            if not isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)):
+                for _, data in zip(range(count), iterator, strict=False):  # of `train_on_batch`
+                    logs = one_batch(data)
+                return logs
+            if count == 1:
+                return one_of(iterator)
+            taken, logs = several_of(iterator)
+            if not taken:
+                raise StopIteration
+            return logs
+
+        return function
+
+    def fit(self, x=None, y=None, *args, validation_data=None, callbacks=None, **kwargs):
+        """Trains the model: `keras.Model.fit`."""
+        if isinstance(validation_data, (tuple, list)):
+            validation_data = tuple(workers.shared(part) for part in validation_data)
+        with workers.lost_workers(self.distribute_strategy):
+            return super().fit(
+                workers.shared(x),
+                y,
+                *args,
+                validation_data=workers.shared(validation_data),
+                callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
+                **kwargs,
+            )
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Gives the metrics over data: `keras.Model.evaluate`."""
+        with workers.lost_workers(self.distribute_strategy):
+            return super().evaluate(workers.shared(x), *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Gives the outputs for data, on all workers those for all of it: `keras.Model.predict`."""
+        with workers.lost_workers(self.distribute_strategy):
+            return super().predict(workers.shared(x), *args, **kwargs)
+
+    def save(self, *args, **kwargs):
+        """Saves the model, of several workers on the chief alone: `keras.Model.save`."""
+        if workers.is_chief(self.distribute_strategy):
+            super().save(*args, **kwargs)
+
+    def save_weights(self, *args, **kwargs):
+        """Saves the weights, of several workers on the chief alone: `keras.Model.save_weights`."""
+        if workers.is_chief(self.distribute_strategy):
+            super().save_weights(*args, **kwargs)
+
+
+def _without_optional(part):
+    """Keras hands None through an iterator as an empty optional."""
+    return None if isinstance(part, tf.experimental.Optional) else part

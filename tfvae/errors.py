@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["MissingFileError", "UnknownNameError", "UserError", "unknown_name"]
+__all__ = ["LostWorkerError", "MissingFileError", "UnknownNameError", "UserError", "unknown_name"]
 
 
 class UserError(ValueError):
@@ -21,6 +21,10 @@ class UserError(ValueError):
 
 class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that the caller named is not there."""
+
+
+class LostWorkerError(UserError):
+    """Another process of the cluster stopped: all of them have to be started again."""
 
 
 class UnknownNameError(UserError, LookupError):
