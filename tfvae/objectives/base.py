@@ -60,6 +60,11 @@ class Objective(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(x, output, step=0)")
 
+    @property
+    def per_example(self) -> bool:
+        """Whether the loss of an example depends on no other one of the batch: here, unknown."""
+        return False
+
     def gate(self, z: tf.Tensor) -> tf.Tensor:
         """What every draw of z passes before anything else sees it: here, nothing.
 

@@ -77,6 +77,11 @@ class ELBO(Objective):
         self.free_bits = None if free_bits is None else get(free_bits)
         self.capacity = None if capacity is None else get(capacity)
 
+    @property
+    def per_example(self) -> bool:
+        """Whether there is neither a floor nor a target for the batch's mean rate."""
+        return self.free_bits is None and self.capacity is None
+
     def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
         distortion, rates = distortion_and_rates(x, output, self.kl)

@@ -62,6 +62,11 @@ class ImportanceWeighted(Objective):
         self.bounds = int(bounds)
         self.gradient = gradient
 
+    @property
+    def per_example(self) -> bool:
+        """True: the weights of an example's draws are compared with each other alone."""
+        return True
+
     def gate(self, z: tf.Tensor) -> tf.Tensor:
         """The identity; for DReG, the gradient that comes back is multiplied by w̃.
 
