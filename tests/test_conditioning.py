@@ -7,6 +7,7 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
+from tfvae import networks
 from tfvae.errors import UserError
 
 N, EVENT = 24, (3, 2, 1)
@@ -104,9 +105,136 @@ def test_draws_keep_the_context_of_their_example(x, kind):
     )
 
 
-def test_samples_are_of_their_class(x):
-    vae = conditional()
+# Every latent structure.
+
+
+def one_hot():
+    return keras.layers.CategoryEncoding(3, output_mode="one_hot")
+
+
+STRUCTURES = {
+    "two_layer_vae": {"hidden": (8,)},
+    "ladder_vae": {"hidden": (8,), "levels": 2, "warm_up": 0},
+    "vdvae": {"decoder": "2x1,1x1", "encoder": "2x1,2d2,1x1", "filters": 8, "warm_up": 0},
+    "vq_vae": {
+        "hidden": (8,), "network": "mlp", "codes": 4, "pieces": 3, "code_prior": "categorical"
+    },
+}  # fmt: skip
+
+
+def structured(recipe, x, conditioner=None):
+    keras.utils.set_random_seed(1)
+    options = {"conditioner": conditioner or one_hot(), **STRUCTURES[recipe]}
+    return tfvae.recipes.get(recipe)(x.shape[1:], 2, **options)
+
+
+@pytest.mark.parametrize("recipe", ["two_layer_vae", "ladder_vae", "vdvae"])
+def test_every_group_of_a_hierarchy_follows_the_context(x, recipe):
+    x = x[:, :2] if recipe == "vdvae" else x
+    vae = structured(recipe, x)
+    vae.build(x.shape, LABELS.shape)
+    rng = np.random.default_rng(2)
+    for weight in vae.trainable_weights:  # off the zeros of the start
+        weight.assign_add(0.2 * rng.normal(size=weight.shape).astype(np.float32))
+    assert vae.prior(LABELS).batch_shape == vae.encode(x, LABELS).batch_shape == (N,)
+    output = vae(x, context=LABELS, samples=3, seed=0)
+    z = [latent.z for latent in output.latents]
+
+    def priors(k, context):
+        vector = vae.prior_layer.vector(context)
+        return vae.prior_layer.descend(N, lambda i, prior, state: z[i][k], vector)[0]
+
+    # The same z above, another context.
+    other = LABELS[::-1].copy()
+    for here, there in zip(priors(0, LABELS), priors(0, other), strict=True):
+        moved = np.abs(here.mean() - there.mean()).reshape(N, -1).max(-1)
+        np.testing.assert_array_equal(moved > 0, other != LABELS)
+    # The draws keep the context of their example.
+    for k in range(3):
+        for latent, prior in zip(output.latents, priors(k, LABELS), strict=True):
+            np.testing.assert_allclose(
+                latent.prior.log_prob(latent.z)[k], prior.log_prob(latent.z[k]), rtol=1e-4
+            )
+    np.testing.assert_allclose(
+        vae.decode(tuple(z), LABELS).log_prob(x), output.likelihood.log_prob(x), rtol=1e-4
+    )
+
+
+def test_codes_of_a_class_are_counted_by_themselves(x):
+    vae = structured("vq_vae", x)
+    vae.build(x.shape, LABELS.shape)
+    np.testing.assert_allclose(
+        vae.prior(LABELS).log_prob(np.zeros((N, 3))), -3 * np.log(4), rtol=1e-5
+    )
+    data = dataset(x, LABELS)
+    codes = vae.encode(x, LABELS).mode().numpy()
+    vae.prior_layer.fit(vae, data)
+    counts = np.stack(
+        [
+            [np.bincount(codes[c == LABELS, i], minlength=4) + 1.0 for i in range(3)]
+            for c in range(3)
+        ]
+    )
+    log_probs = np.log(counts / counts.sum(-1, keepdims=True))
+    expected = sum(log_probs[LABELS, i, codes[:, i]] for i in range(3))
+    np.testing.assert_allclose(vae.prior(LABELS).log_prob(codes), expected, rtol=1e-4)
+    terms = tfvae.objectives.ELBO()(x, vae(x, LABELS)).terms
+    np.testing.assert_allclose(terms["rate"], -expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        vae.prior(LABELS).log_prob(np.stack([codes, codes])), [expected] * 2, rtol=1e-4
+    )
+
+
+def test_a_transformer_of_vectors_is_fitted_to_them():
+    """The code is the sign of the vector's first number."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(400, 2)).astype("float32")
+    codes = np.stack([vectors[:, 0] > 0, rng.random(400) > 0.5], axis=1).astype(np.int32)
+    prior = tfvae.priors.CodeTransformer(16, 2, 1, steps=150, learning_rate=5e-3)
+    prior.build((2,), 2, tf.constant(vectors))
+    prior.fit(codes[:300], vectors[:300], seed=1)
+    distribution = prior.distribution(tf.constant(vectors[300:]))
+    assert distribution.batch_shape == (100,)
+    rate = -np.mean(distribution.log_prob(codes[300:]))
+    assert np.log(2) - 0.1 < rate < np.log(2) + 0.35
+    draws = distribution.sample(20, seed=(0, 1)).numpy()
+    assert draws.shape == (20, 100, 2)
+    assert np.mean(draws[:, :, 0] == codes[300:, 0]) > 0.85
+    many = distribution.log_prob(draws)
+    for n in (0, 7):
+        np.testing.assert_allclose(many[n], distribution.log_prob(draws[n]), rtol=1e-4, atol=1e-5)
+
+
+def test_counting_wants_classes(x):
+    """And says so before any training."""
+    for conditioner, context in [
+        (keras.layers.Reshape((4,)), VECTORS),
+        (networks.MLP([2]), VECTORS),
+    ]:
+        vae = structured("vq_vae", x, conditioner)
+        with pytest.raises(UserError, match="one-hot form: take CodeTransformer"):
+            vae.build(x.shape, context.shape)
+
+
+def test_a_number_of_networks_that_does_not_fit_the_conditioner():
+    def network(size):
+        return networks.Encoder(networks.MLP([]), tfvae.layers.IndependentNormal(size))
+
+    with pytest.raises(UserError, match="a generating network for each"):
+        tfvae.priors.StochasticLayers([network(2)], [], conditioner=one_hot())
+    top = tfvae.priors.TopDown([tfvae.priors.LadderBlock(2, 0, hidden=[])])
+    with pytest.raises(UserError, match="nothing above and no context"):
+        top.prepare(tf.zeros([1, 4]), EVENT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["conditional_vae", "two_layer_vae", "ladder_vae", "vq_vae"])
+def test_samples_are_of_their_class(x, recipe):
+    vae = conditional() if recipe == "conditional_vae" else structured(recipe, x)
+    vae.compile(keras.optimizers.Adam(0.02))
     vae.fit(x, LABELS, batch_size=N, epochs=100, verbose=0)
+    vae.prior_layer.finish(vae, dataset(x, LABELS))
     context = np.repeat([0, 1, 2], 200)
     draws = np.reshape(vae.sample(600, seed=0, context=context), [3, 200, 3, 2])
     share = draws.mean(axis=(1, 3))  # [label, pair of pixels]

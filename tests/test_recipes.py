@@ -40,7 +40,8 @@ def test_every_recipe_builds_trains_and_reloads(name, tmp_path):
     assert recipe is getattr(recipes, name)
     assert name in recipes.__all__
     assert "References:" in inspect.getdoc(recipe)
-    vae, x = recipe(SHAPE, latent_dim=3, hidden=(8,)), images("bernoulli")
+    options = {} if name in recipes.OWN_NETWORKS else {"hidden": (8,)}
+    vae, x = recipe(SHAPE, latent_dim=3, **options), images("bernoulli")
     assert not vae.compiled
     context = np.arange(12) % 10 if recipes.takes_labels(name) else None
     history = step(vae, x if context is None else (x, context))
@@ -51,7 +52,7 @@ def test_every_recipe_builds_trains_and_reloads(name, tmp_path):
     np.testing.assert_array_equal(vae.elbo(x, **same), loaded.elbo(x, **same))
     np.testing.assert_array_equal(vae.sample(12, **same), loaded.sample(12, **same))
     # The number of latent variables is heeded, whatever shape z has.
-    fresh = [recipe(SHAPE, latent_dim=n, hidden=(8,)) for n in (3, 4)]
+    fresh = [recipe(SHAPE, latent_dim=n, **options) for n in (3, 4)]
     for model in fresh:
         step(model, x if context is None else (x, context))
     shapes = [[tuple(w.shape) for w in model.weights] for model in (vae, *fresh)]
@@ -140,6 +141,36 @@ def test_an_unknown_name_is_refused_with_the_nearest(argument, value, nearest):
         recipes.vae(SHAPE, **{argument: value})
     with pytest.raises(UserError, match="did you mean 'beta_vae'"):
         recipes.get("betavae")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("vdvae", {"network": "conv"}, "networks of its own.* leave network out"),
+        ("vdvae", {"hidden": (8,)}, "networks of its own.* leave hidden out"),
+        ("vdvae", {"posterior": "iaf"}, "posterior: this model's structure has its own"),
+        ("vq_vae", {"prior": tfvae.priors.StandardNormal()}, "prior: this model's structure"),
+        ("vq_vae", {"samples": 3}, "deterministic"),
+        ("ladder_vae", {"objective": tfvae.objectives.IWAE(2), "beta": 2.0}, "beta: of the ELBO"),
+    ],
+)
+def test_what_a_structure_has_by_itself_is_refused(name, options, words):
+    with pytest.raises(UserError, match=words):
+        recipes.get(name)(SHAPE, **options)
+
+
+@pytest.mark.parametrize(
+    ("beta", "warm_up", "values"),
+    [
+        (None, 10, [0.0, 0.5, 1.0]),
+        (3.0, 10, [0.0, 1.5, 3.0]),
+        (2.0, 0, [2.0, 2.0, 2.0]),
+        (Linear(4.0, 2.0, 10), 10, [4.0, 3.0, 2.0]),
+    ],
+)
+def test_beta_rises_unless_it_is_a_schedule_of_its_own(beta, warm_up, values):
+    schedule = recipes.ladder_vae(SHAPE, warm_up=warm_up, beta=beta).objective.beta
+    assert [float(schedule(step)) for step in (0, 5, 10)] == values
 
 
 def test_two_objectives_are_refused():

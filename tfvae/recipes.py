@@ -52,6 +52,7 @@ POSTERIORS = {
     "iaf": layers.InverseAutoregressiveFlow,
 }
 NETWORKS = ("mlp", "conv", "resnet")
+OWN_NETWORKS = ("vdvae",)  # recipes that take none of these
 OPTIMIZERS = {
     "adam": functools.partial(keras.optimizers.Adam, beta_1=0.5, beta_2=0.9),
     "rmsprop": keras.optimizers.RMSprop,
@@ -60,8 +61,14 @@ OPTIMIZERS = {
 CODE_PRIORS = {"categorical": priors.CodePrior, "transformer": priors.CodeTransformer}
 
 
-def _trunks(network: str, event_shape: Sequence[int], hidden: Sequence[int], options: Mapping):
+def _trunks(
+    event_shape: Sequence[int],
+    network: str = "mlp",
+    hidden: Sequence[int] = (200, 200),
+    network_options: Mapping | None = None,
+) -> tuple[keras.layers.Layer, keras.layers.Layer]:
     """The encoder's and the decoder's trunk of a name."""
+    options = dict(network_options or {})
     if network == "mlp":
         return networks.MLP(hidden, **options), networks.MLP(hidden[::-1], **options)
     if network not in NETWORKS:
@@ -70,7 +77,6 @@ def _trunks(network: str, event_shape: Sequence[int], hidden: Sequence[int], opt
         "conv": (networks.ConvDown, networks.ConvUp),
         "resnet": (networks.ResNetDown, networks.ResNetUp),
     }[network]
-    options = dict(options)
     filters, units = options.pop("filters", (32, 64)), options.pop("units", None)
     return (
         down(filters, units=units, **options),
@@ -178,7 +184,7 @@ def vae(
     """
     if posterior not in POSTERIORS:
         raise unknown_name("posterior", posterior, POSTERIORS)
-    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    down, up = _trunks(event_shape, network, hidden, network_options)
 
     def encoder(scaled: Callable) -> keras.Model:
         head = POSTERIORS[posterior](latent_dim, **(posterior_options or {}))
@@ -472,23 +478,48 @@ def conditional_vae(
     return vae(event_shape, latent_dim, conditioner=conditioner, **options)
 
 
-def _own_posterior(name: str, options: Mapping) -> None:
-    """Refuses a posterior by name for a model whose structure has its own."""
-    if "posterior" in options or "prior" in options:
-        raise UserError(f"{name} has a posterior and a prior of its own: leave them out")
+def _hierarchical(
+    event_shape: Sequence[int],
+    stages: Sequence[keras.layers.Layer],
+    up: keras.layers.Layer,
+    structure: priors.Prior,
+    *,
+    conditioner: keras.layers.Layer | None = None,
+    beta: float | Schedule | None = None,
+    warm_up: int = 0,
+    **options,
+) -> VAE:
+    """The model of a prior with a posterior of its own, for the features of the encoder's stages.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        stages: Of the encoder, from x upwards.
+        up: Trunk of the decoder.
+        structure: The prior.
+        conditioner: Keras layer from the context to a vector, for a conditional model.
+        beta: Weight of the rate; None: 1, or what the objective has.
+        warm_up: Steps of a line from zero to it, where it is a number.
+        **options: What every recipe takes, see `vae`.
+
+    Returns:
+        The model, uncompiled.
+    """
+    for name in ("posterior", "prior"):
+        if name in options:
+            raise UserError(f"{name}: this model's structure has its own, leave it out")
+    if warm_up and "objective" not in options and not isinstance(beta, Schedule):
+        beta = Linear(0.0, 1.0 if beta is None else beta, warm_up)
+
+    def encoder(scaled: Callable) -> keras.Model:
+        return networks.BottomUp([scaled(stages[0]), *stages[1:]], conditioner=conditioner)
+
+    shared = {"conditioner": conditioner, "prior": structure, "beta": beta}
+    return _compose(event_shape, encoder, up, **shared, **options)
 
 
-def _normals(hidden: Sequence[int], size: int, activation: str) -> keras.Model:
+def _normals(hidden: Sequence[int], size: int, activation: str = "tanh") -> keras.Model:
     """A network that returns independent normals."""
     return networks.Encoder(networks.MLP(hidden, activation), layers.IndependentNormal(size))
-
-
-def _warm_up(beta: float | Schedule, steps: int, options: Mapping) -> dict:
-    """Beta as an option, with a line from zero before it where it is a number."""
-    if "objective" in options:
-        return {}
-    fixed = isinstance(beta, Schedule) or not steps
-    return {"beta": beta if fixed else Linear(0.0, beta, steps)}
 
 
 def two_layer_vae(
@@ -524,20 +555,17 @@ def two_layer_vae(
     References:
         Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Section 5.
     """
-    _own_posterior("two_layer_vae", options)
     if network == "mlp":
         network_options = {"activation": "tanh", **(network_options or {})}
-    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    down, up = _trunks(event_shape, network, hidden, network_options)
     lower = lower_dim or 2 * latent_dim
+    top = [] if conditioner is None else [_normals([], latent_dim)]
     prior = priors.StochasticLayers(
-        inference=[_normals([], lower, "tanh"), _normals(upper_hidden, latent_dim, "tanh")],
-        generation=[_normals(upper_hidden[::-1], lower, "tanh")],
+        inference=[_normals([], lower), _normals(upper_hidden, latent_dim)],
+        generation=[*top, _normals(upper_hidden[::-1], lower)],
+        conditioner=conditioner,
     )
-
-    def encoder(scaled: Callable) -> keras.Model:
-        return networks.BottomUp([scaled(down)], conditioner=conditioner)
-
-    return _compose(event_shape, encoder, up, conditioner=conditioner, prior=prior, **options)
+    return _hierarchical(event_shape, [down], up, prior, conditioner=conditioner, **options)
 
 
 def ladder_vae(
@@ -545,7 +573,6 @@ def ladder_vae(
     latent_dim: int = 32,
     *,
     levels: int = 3,
-    beta: float | Schedule = 1.0,
     warm_up: int = 1000,
     network: str = "mlp",
     hidden: Sequence[int] = (200, 200),
@@ -562,7 +589,6 @@ def ladder_vae(
         event_shape: Shape of one example, channels last.
         latent_dim: Number of latent variables of the lowest level.
         levels: Number of levels.
-        beta: Weight of the rate.
         warm_up: Steps over which beta rises from zero, where it is a number.
         network: Trunk of the lowest level, as in `vae`.
         hidden: Units of the MLPs of the lowest level.
@@ -576,21 +602,15 @@ def ladder_vae(
     References:
         Sønderby et al., "Ladder Variational Autoencoders", 2016, Section 2.
     """
-    _own_posterior("ladder_vae", options)
-    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    down, up = _trunks(event_shape, network, hidden, network_options)
     units = [[max(1, n >> level) for n in hidden] for level in range(levels)]
     sizes = [max(1, latent_dim >> level) for level in range(levels)]
-    blocks = [
-        priors.LadderBlock(sizes[k], k, None if k == levels - 1 else units[k + 1])
-        for k in reversed(range(levels))
-    ]
-
-    def encoder(scaled: Callable) -> keras.Model:
-        stages = [scaled(down), *(networks.MLP(n) for n in units[1:])]
-        return networks.BottomUp(stages, conditioner=conditioner)
-
-    options |= {**_warm_up(beta, warm_up, options), "prior": priors.TopDown(blocks)}
-    return _compose(event_shape, encoder, up, conditioner=conditioner, **options)
+    above = [*units[1:], None if conditioner is None else []]
+    blocks = [priors.LadderBlock(sizes[k], k, above[k]) for k in reversed(range(levels))]
+    stages = [down, *(networks.MLP(n) for n in units[1:])]
+    prior = priors.TopDown(blocks, conditioner=conditioner)
+    options |= {"conditioner": conditioner, "warm_up": warm_up}
+    return _hierarchical(event_shape, stages, up, prior, **options)
 
 
 def vdvae(
@@ -601,11 +621,7 @@ def vdvae(
     encoder: str | None = None,
     filters: int = 64,
     bottleneck: float = 0.25,
-    beta: float | Schedule = 1.0,
     warm_up: int = 1000,
-    network: str = "mlp",
-    hidden: Sequence[int] = (),
-    network_options: Mapping | None = None,
     conditioner: keras.layers.Layer | None = None,
     **options,
 ) -> VAE:
@@ -621,11 +637,7 @@ def vdvae(
             `tfvae.networks.bottleneck_stages`; None: one block on each grid.
         filters: Channels of the state.
         bottleneck: Channels inside the bottlenecks, as a share of `filters`.
-        beta: Weight of the rate.
         warm_up: Steps over which beta rises from zero, where it is a number.
-        network: Left at `"mlp"`: the model has networks of its own.
-        hidden: Not used.
-        network_options: Not used.
         conditioner: Keras layer from the context to a vector, for a conditional model.
         **options: What every recipe takes, see `vae`.
 
@@ -636,12 +648,15 @@ def vdvae(
         Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on
         Images", 2021.
     """
-    _own_posterior("vdvae", options)
+    given = [name for name in ("network", "hidden", "network_options") if name in options]
+    if given:
+        raise UserError(
+            f"vdvae has networks of its own, which decoder, encoder, filters and bottleneck "
+            f"describe: leave {' and '.join(given)} out"
+        )
     size = event_shape[0]
     if len(event_shape) != 3 or event_shape[1] != size:
         raise UserError(f"vdvae takes square images, got the shape {tuple(event_shape)}")
-    if network != "mlp":
-        raise UserError("vdvae has networks of its own: leave network out")
     sizes = [size]
     while sizes[-1] % 2 == 0 and sizes[-1] > 4:
         sizes.append(sizes[-1] // 2)
@@ -658,11 +673,9 @@ def vdvae(
     if doublings:
         up = networks.ConvUp([filters] * doublings, event_shape[:2], activation="gelu")
 
-    def make_encoder(scaled: Callable) -> keras.Model:
-        return networks.BottomUp([scaled(stages[0]), *stages[1:]], conditioner=conditioner)
-
-    options |= {**_warm_up(beta, warm_up, options), "prior": priors.TopDown(blocks)}
-    return _compose(event_shape, make_encoder, up, conditioner=conditioner, **options)
+    prior = priors.TopDown(blocks, conditioner=conditioner)
+    options |= {"conditioner": conditioner, "warm_up": warm_up}
+    return _hierarchical(event_shape, stages, up, prior, **options)
 
 
 def vq_vae(
@@ -708,14 +721,13 @@ def vq_vae(
     References:
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017.
     """
-    _own_posterior("vq_vae", options)
     if code_prior not in CODE_PRIORS:
         raise unknown_name("code_prior", code_prior, CODE_PRIORS)
     if network != "mlp":
         halvings = max(1, math.ceil(math.log2(max(event_shape[:2]) / 8)))
         filters = [32, *[64] * (halvings - 1)]
         network_options = {"filters": filters, **(network_options or {}), "units": None}
-    down, up = _trunks(network, event_shape, hidden, network_options or {})
+    down, up = _trunks(event_shape, network, hidden, network_options)
     prior = priors.VectorQuantizer(
         codes,
         CODE_PRIORS[code_prior](**({"steps": prior_steps} if code_prior == "transformer" else {})),
@@ -723,37 +735,16 @@ def vq_vae(
         commitment=commitment,
         decay=decay,
         restart=restart,
+        conditioner=conditioner,
     )
+    # float32 under mixed precision too, as all that is held against the codebook.
     channels = latent_dim * (pieces if network == "mlp" else 1)
-
-    def encoder(scaled: Callable) -> keras.Model:
-        # float32 under mixed precision too, as all that is held against the codebook.
-        vectors = keras.layers.Dense(channels, dtype=prior.variable_dtype)
-        return networks.BottomUp([scaled(down), vectors], conditioner=conditioner)
-
-    return _compose(event_shape, encoder, up, conditioner=conditioner, prior=prior, **options)
+    vectors = keras.layers.Dense(channels, dtype=prior.variable_dtype)
+    options |= {"conditioner": conditioner}
+    return _hierarchical(event_shape, [down, vectors], up, prior, **options)
 
 
-_RECIPES = {
-    recipe.__name__: recipe
-    for recipe in (
-        vae,
-        beta_vae,
-        iwae,
-        miwae,
-        dreg,
-        beta_tcvae,
-        factor_vae,
-        vamp_vae,
-        nvp_vae,
-        iaf_vae,
-        conditional_vae,
-        two_layer_vae,
-        ladder_vae,
-        vdvae,
-        vq_vae,
-    )
-}
+_RECIPES = {name: globals()[name] for name in set(__all__) - {"get", "names", "takes_labels"}}
 
 
 def names() -> list[str]:

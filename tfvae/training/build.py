@@ -126,13 +126,14 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
     # A layer takes the seed of its weights when it is made, and draws them when it is built: both
     # follow the run's seed, so that a run can be repeated.
     keras.utils.set_random_seed(config.seed)
+    if config.recipe not in recipes.OWN_NETWORKS:
+        own |= {"network": config.network, "hidden": tuple(config.hidden)}
+    if config.network != "mlp":
+        own |= {"network": config.network, "network_options": config[config.network].to_dict()}
     with _dtype_policy(config.policy):
         vae = recipes.get(config.recipe)(
             info.shape,
             config.latent_dim,
-            network=config.network,
-            hidden=tuple(config.hidden),
-            network_options=config[config.network].to_dict() if config.network != "mlp" else None,
             likelihood=config.likelihood,
             likelihood_options=_likelihood_options(config, info.levels),
             seed=config.seed,
