@@ -4,69 +4,108 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import keras
 import tensorflow as tf
 
 from tfvae.batches import as_float
 from tfvae.distribute import as_seed, fold_in
 from tfvae.divergences import distortion_and_rates, log_importance_weights
 from tfvae.errors import UserError
+from tfvae.types import VAEOutput
 
 __all__ = ["Estimators"]
 
-CHUNK_ELEMENTS = 2**22
+# Elements of x that are decoded at once: as many as a core's cache holds, or a GPU needs.
+CHUNK_ELEMENTS = {"CPU": 2**19, "GPU": 2**23}
+SIDE_BY_SIDE = 2  # chunks: one is drawn and decoded as the other is summed
+
+
+def _sum_of_elbos(x: tf.Tensor, output: VAEOutput, samples: int) -> tf.Tensor:
+    distortion, rates = distortion_and_rates(x, output)
+    return samples * (-distortion - tf.add_n(rates))
+
+
+def _log_sum_of_weights(x: tf.Tensor, output: VAEOutput, samples: int) -> tf.Tensor:
+    return tf.reduce_logsumexp(log_importance_weights(x, output), axis=0)
+
+
+def _log_add(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_logsumexp(tf.stack([a, b]), axis=0)
+
+
+# What a chunk gives, how two of them are put together, and what they start from.
+ESTIMATES = {
+    "elbo": (_sum_of_elbos, tf.add, 0.0),
+    "log_prob": (_log_sum_of_weights, _log_add, -math.inf),
+}
 
 
 class Estimators:
-    """The compiled estimates of a model.
+    """The compiled estimates of a model: x is encoded once, its draws are decoded in chunks.
 
     Args:
-        model: The model, `model(x, context=..., samples=K, seed=...)` -> `VAEOutput`.
+        encode: `(x, context) -> ` what the encoder returns.
+        complete: `(x, encoded, context, samples, seed) -> VAEOutput`.
+        dtype: Data type of the estimates, that of the model's weights.
     """
 
-    def __init__(self, model: keras.Model):
-        self._model = model
-        self._compiled: dict[tuple[str, int], Callable] = {}
+    def __init__(self, encode: Callable, complete: Callable, dtype: str):
+        self._encode = encode
+        self._complete = complete
+        self._dtype = dtype
+        self._compiled: dict[tuple[str, int, int], Callable] = {}
 
     def elbo(self, x, samples: int, seed, context, chunk: int | None) -> tf.Tensor:
         """See `VAE.elbo`."""
-        parts = self._in_chunks("elbo", x, samples, seed, context, chunk)
-        return tf.add_n([size * elbo for size, elbo in parts]) / samples
+        return self._in_chunks("elbo", x, samples, seed, context, chunk) / samples
 
     def log_prob(self, x, samples: int, seed, context, chunk: int | None) -> tf.Tensor:
         """See `VAE.log_prob`."""
-        parts = self._in_chunks("log_prob", x, samples, seed, context, chunk)
-        return tf.reduce_logsumexp([total for _, total in parts], axis=0) - math.log(samples)
+        return self._in_chunks("log_prob", x, samples, seed, context, chunk) - math.log(samples)
 
     def _in_chunks(
         self, estimate: str, x, samples: int, seed, context, chunk: int | None
-    ) -> Iterator[tuple[int, tf.Tensor]]:
+    ) -> tf.Tensor:
         for name, value in [("samples", samples), ("chunk", 1 if chunk is None else chunk)]:
             if value != int(value) or value < 1:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")
-        x, seed = as_float(x), as_seed(seed)
-        chunk = min(samples, chunk or max(1, CHUNK_ELEMENTS // max(1, math.prod(x.shape))))
-        sizes = [chunk] * (samples // chunk) + [samples % chunk] * (samples % chunk > 0)
-        for i, size in enumerate(sizes):
-            yield size, self._function(estimate, size)(x, context, fold_in(seed, i))
+        x = as_float(x)
+        chunk = min(samples, chunk or _chunk_for(math.prod(x.shape)))
+        chunks, rest = divmod(int(samples), int(chunk))
+        compiled = self._function(estimate, int(chunk), rest)
+        return compiled(x, context, as_seed(seed), tf.constant(chunks))
 
-    def _function(self, estimate: str, samples: int) -> Callable:
-        """The compiled estimate with so many samples at once: `(x, context, seed) -> [batch]`."""
+    def _function(self, estimate: str, chunk: int, rest: int) -> Callable:
+        """The compiled estimate of `chunks` chunks and a rest: `(x, context, seed, chunks)`."""
+        of_chunk, together, start = ESTIMATES[estimate]
 
-        def log_prob(x, context, seed):
-            output = self._model(x, context=context, samples=samples, seed=seed)
-            return tf.reduce_logsumexp(log_importance_weights(x, output), axis=0)
+        def function(x, context, seed, chunks):
+            encoded = self._encode(x, context)
 
-        def elbo(x, context, seed):
-            output = self._model(x, context=context, samples=samples, seed=seed)
-            distortion, rates = distortion_and_rates(x, output)
-            return -distortion - tf.add_n(rates)
+            def add(i, total, samples):
+                output = self._complete(x, encoded, context, samples, fold_in(seed, i))
+                return together(total, tf.cast(of_chunk(x, output, samples), self._dtype))
+
+            total = tf.fill(tf.shape(x)[:1], tf.constant(start, self._dtype))
+            _, total = tf.while_loop(
+                lambda i, total: i < chunks,
+                lambda i, total: (i + 1, add(i, total, chunk)),
+                (0, total),
+                shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+                parallel_iterations=SIDE_BY_SIDE,
+            )
+            return add(chunks, total, rest) if rest else total
 
         # A partial: of a plain def, TensorFlow counts the traces over all models and numbers of
         # samples together, and warns of retracing.
-        function = functools.partial({"log_prob": log_prob, "elbo": elbo}[estimate])
         return self._compiled.setdefault(
-            (estimate, samples), tf.function(function, reduce_retracing=True, autograph=False)
+            (estimate, chunk, rest),
+            tf.function(functools.partial(function), reduce_retracing=True, autograph=False),
         )
+
+
+def _chunk_for(elements: int) -> int:
+    """Samples in a chunk, for x of so many elements."""
+    device = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return max(1, CHUNK_ELEMENTS[device] // max(1, elements))

@@ -99,7 +99,10 @@ class VAE(ObjectiveModel):
         """
         x = as_float(x)
         self._check_shape(x)
-        encoded = self._encode(x, context)
+        return self._complete(x, self._encode(x, context), context, samples, seed, training)
+
+    def _complete(self, x, encoded, context, samples, seed, training=False) -> VAEOutput:
+        """Draws z from what the encoder returned for x, and decodes it."""
         self.prior_layer.prepare(encoded, tuple(x.shape[1:]), context)
         latents, code = self.prior_layer.infer(
             encoded,
@@ -227,7 +230,7 @@ class VAE(ObjectiveModel):
             samples: Posterior samples over which the expectation is averaged.
             seed: An integer or a stateless seed; None: fresh noise.
             context: `[batch, ...]`, for a conditional model.
-            chunk: Samples that are in memory at once; None: some 4 million elements of x.
+            chunk: Samples that are decoded at once; None: as suits the cache, see `estimators`.
 
         Returns:
             Nats, `[batch]`; higher is better.
@@ -243,7 +246,7 @@ class VAE(ObjectiveModel):
         Args:
             x: Data, `[batch, *event]`.
             samples: K, the number of posterior samples.
-            chunk: Samples that are in memory at once; None: some 4 million elements of x.
+            chunk: Samples that are decoded at once; None: as suits the cache, see `estimators`.
             seed: An integer or a stateless seed; None: fresh noise.
             context: `[batch, ...]`, for a conditional model.
 
@@ -258,7 +261,7 @@ class VAE(ObjectiveModel):
 
     @functools.cached_property
     def _estimators(self) -> Estimators:
-        return Estimators(self)
+        return Estimators(self._encode, self._complete, self.variable_dtype)
 
     def _check_input(self, x, context) -> None:
         self._check_shape(tf.convert_to_tensor(x))
