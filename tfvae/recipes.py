@@ -517,7 +517,7 @@ def _hierarchical(
     return _compose(event_shape, encoder, up, **shared, **options)
 
 
-def _normals(hidden: Sequence[int], size: int, activation: str = "tanh") -> keras.Model:
+def _normals(hidden: Sequence[int], size: int, activation: str) -> keras.Model:
     """A network that returns independent normals."""
     return networks.Encoder(networks.MLP(hidden, activation), layers.IndependentNormal(size))
 
@@ -528,6 +528,8 @@ def two_layer_vae(
     *,
     lower_dim: int | None = None,
     upper_hidden: Sequence[int] = (100, 100),
+    activation: str = "tanh",
+    warm_up: int = 1000,
     network: str = "mlp",
     hidden: Sequence[int] = (200, 200),
     network_options: Mapping | None = None,
@@ -543,6 +545,9 @@ def two_layer_vae(
         latent_dim: Number of variables of h_2.
         lower_dim: Those of h_1; None: twice as many.
         upper_hidden: Units between the two, in both directions.
+        activation: Keras activation of all hidden layers of an MLP.
+        warm_up: Steps over which beta rises from zero, where it is a number. Without it the upper
+            layer may stay unused (Sønderby et al., "Ladder Variational Autoencoders", 2016, Section 3).
         network: As in `vae`.
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
         network_options: As in `vae`.
@@ -556,16 +561,18 @@ def two_layer_vae(
         Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Section 5.
     """
     if network == "mlp":
-        network_options = {"activation": "tanh", **(network_options or {})}
+        network_options = {"activation": activation, **(network_options or {})}
     down, up = _trunks(event_shape, network, hidden, network_options)
     lower = lower_dim or 2 * latent_dim
-    top = [] if conditioner is None else [_normals([], latent_dim)]
+    normals = functools.partial(_normals, activation=activation)
+    top = [] if conditioner is None else [normals([], latent_dim)]
     prior = priors.StochasticLayers(
-        inference=[_normals([], lower), _normals(upper_hidden, latent_dim)],
-        generation=[*top, _normals(upper_hidden[::-1], lower)],
+        inference=[normals([], lower), normals(upper_hidden, latent_dim)],
+        generation=[*top, normals(upper_hidden[::-1], lower)],
         conditioner=conditioner,
     )
-    return _hierarchical(event_shape, [down], up, prior, conditioner=conditioner, **options)
+    options |= {"conditioner": conditioner, "warm_up": warm_up}
+    return _hierarchical(event_shape, [down], up, prior, **options)
 
 
 def ladder_vae(
