@@ -547,7 +547,7 @@ def two_layer_vae(
         upper_hidden: Units between the two, in both directions.
         activation: Keras activation of all hidden layers of an MLP.
         warm_up: Steps over which beta rises from zero, where it is a number. Without it the upper
-            layer may stay unused (Sønderby et al., "Ladder Variational Autoencoders", 2016, Section 3).
+            layer may stay unused (Sønderby et al., "Ladder Variational Autoencoders", 2016).
         network: As in `vae`.
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
         network_options: As in `vae`.
