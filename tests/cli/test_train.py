@@ -18,13 +18,14 @@ def test_the_folder_of_a_run_holds_all_of_the_contract(test_run):
     assert test_run.code == 0, test_run.err
     folder = test_run.workdir
     assert {path.name for path in folder.iterdir()} == {
-        "config.json", "checkpoints", "logs", "metrics.csv", "model.keras", "figures",
-        "evaluation.json",
+        "config.json", "checkpoints", "logs", "metrics.csv", "times.csv", "model.keras", "figures",
+        "evaluation.json", ".lock",
     }  # fmt: skip
     config = json.loads((folder / "config.json").read_text())
     assert set(config) == set(default_config())
     assert config["epochs"] == 2
-    assert [p.name for p in sorted((folder / "checkpoints").iterdir())] == [
+    assert [p.name for p in sorted((folder / "checkpoints").glob("*.keras"))] == [
+        "best.keras",
         "step-000000011.keras",
         "step-000000022.keras",
     ]
@@ -131,24 +132,28 @@ def test_sample_draws_pictures_and_arrays(test_run, flagged, monkeypatch):
 
 
 @pytest.mark.slow
-def test_ctrl_c_saves_and_the_same_command_goes_on(start, command, small, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_a_signal_saves_and_the_same_command_goes_on(number, code, start, command, small, tmp_path):
+    epochs = 20 if number == signal.SIGINT else 3
     flags = [
-        "--config=test", *small, "--config.epochs=20", "--config.steps_per_execution=1",
-        "--config.checkpoint_every=1000", "--workdir=run",
+        "--config=test", *small, f"--config.epochs={epochs}", "--config.steps_per_execution=1",
+        "--config.checkpoint_every=1000", "--config.keep_best=False", "--workdir=run",
     ]  # fmt: skip
     process = start("train", *flags, cwd=tmp_path)
     seen = ""
-    while "Epoch 2/20" not in seen:
+    while f"Epoch 2/{epochs}" not in seen:
         seen += process.stdout.read(1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=100)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert "The same command goes on" in err
     assert "run/checkpoints" in err
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "run" / "model.keras").exists()
     (saved,) = (tmp_path / "run" / "checkpoints").glob("*.keras")
+    if number == signal.SIGTERM:
+        return  # the rest is the same
 
     done = command("train", *flags, cwd=tmp_path)
     assert (done.code, done.err) == (0, "")

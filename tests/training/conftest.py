@@ -82,7 +82,9 @@ def result():
         vae = tfvae.load(workdir / "model.keras")
         state = [v.numpy() for v in (*vae.weights, *vae.optimizer.variables)]
         rows = callbacks.read_metrics(workdir / "metrics.csv")
-        times = [{name: float(row.pop(name)) for name in TIMES} for row in rows]
+        times = callbacks.read_metrics(workdir / "times.csv")
+        assert [row.pop("epoch") for row in times] == [row["epoch"] for row in rows]
+        times = [{name: float(row[name]) for name in TIMES} for row in times]
         return SimpleNamespace(vae=vae, state=state, rows=rows, times=times)
 
     return read

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tfvae.training import callbacks
-from tfvae.training.callbacks import Clock, EpochOfData, Interrupted, MetricsFile, StopOnSignal
+from tfvae.training.callbacks import Clock, EpochOfData, RowsFile
+from tfvae.training.signals import Interrupted, StopOnSignal
 
 
 def fit(vae, made, *, steps=5, spe=1, epochs=1, initial_epoch=0):
@@ -41,8 +42,10 @@ def test_the_rest_of_an_epoch_goes_on_with_its_metrics(make_vae):
     vae = make_vae()
     counter = EpochOfData(tf.Variable(0, dtype=tf.int64), 7)
     vae.build((None, 3, 2, 1))
-    counts = [v.shape for v in vae.terms.variables]
-    counter.go_on_within_epoch(2, [np.full(counts[0], 800.0), np.full(counts[1], 8.0)])
+    vae.compile("adam")
+    start = {"totals": 800.0, "counts": 8.0}
+    values = [np.full(v.shape, start.get(v.name, 0.0)) for v in vae.metrics_variables]
+    counter.go_on_within_epoch(2, values)
     history = keras.callbacks.History()
     fit(vae, [counter, history], steps=5, epochs=2, initial_epoch=1)
     assert counter.batches == 14
@@ -56,27 +59,29 @@ def test_the_rest_of_an_epoch_goes_on_with_its_metrics(make_vae):
 
 def test_rows_behind_a_cut_are_written_anew(tmp_path):
     path = tmp_path / "metrics.csv"
-    clock = Clock(4)
-    clock.seconds, clock.images_per_second = 2.0, 50.0
-    first = MetricsFile(path, clock, epochs_done=0)
+    first = RowsFile(path, dict, epochs_done=0)
     for epoch in range(3):
         first.on_epoch_end(epoch, {"loss": 10.0 - epoch})
-    again = MetricsFile(path, clock, epochs_done=1)
+    again = RowsFile(path, dict, epochs_done=1)
     again.on_epoch_end(1, {"loss": np.float32(0.1), "val_loss": 7})
     rows = callbacks.read_metrics(path)
     assert [(row["epoch"], row["loss"], row["val_loss"]) for row in rows] == [
         ("1", "10", ""),
         ("2", "0.1", "7"),
     ]
-    assert {row["seconds"] for row in rows} == {"2"}
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.csv"]
+    clock = Clock(4)
+    clock.seconds, clock.images_per_second = 2.0, 50.0
+    times = RowsFile(tmp_path / "times.csv", clock.times, epochs_done=0)
+    times.on_epoch_end(0, {"loss": 3.0})
+    (row,) = callbacks.read_metrics(tmp_path / "times.csv")
+    assert row == {"epoch": "1", "seconds": "2", "images_per_second": "50"}
+    assert {p.name for p in tmp_path.iterdir()} == {"metrics.csv", "times.csv"}
     assert callbacks.read_metrics(tmp_path / "none.csv") == []
 
 
 def test_numbers_keep_float32_in_the_file(tmp_path):
-    clock = Clock(1)
     values = np.random.default_rng(0).normal(scale=1e3, size=50).astype(np.float32)
-    file = MetricsFile(tmp_path / "m.csv", clock, epochs_done=0)
+    file = RowsFile(tmp_path / "m.csv", dict, epochs_done=0)
     file.on_epoch_end(0, {f"n{i}": value for i, value in enumerate(values)})
     (row,) = callbacks.read_metrics(tmp_path / "m.csv")
     np.testing.assert_allclose([float(row[f"n{i}"]) for i in range(50)], values, rtol=1e-7)
@@ -87,19 +92,26 @@ def test_a_signal_stops_between_batches_and_never_before_a_validation(number):
     stop = StopOnSignal()
     stop.set_params({"steps": 5})
     before = signal.getsignal(number)
-    with stop.listening():
+    with stop.listening(), stop.fitting():
         stop.on_train_batch_end(0)
         stop.on_epoch_end(0)
         signal.raise_signal(number)
         stop.on_train_batch_end(4)
         stop.on_train_batch_end(7)  # several steps in a call: counted beyond the epoch
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted) as stopped:
             stop.on_train_batch_end(3)
+        assert stopped.value.signal == number
         with pytest.raises(Interrupted):
             stop.on_epoch_end(0)
+        signal.raise_signal(signal.SIGTERM)  # a scheduler may send it again: the save goes on
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(number)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(number) is before
+
+
+def test_outside_of_fit_a_signal_stops_at_once():
+    with pytest.raises(Interrupted), StopOnSignal().listening():
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_no_signals_are_taken_outside_the_main_thread():

@@ -1,10 +1,9 @@
-import json
-
 import pytest
 
 from tfvae.errors import MissingFileError, UserError
 from tfvae.training import default_config
-from tfvae.training.workdir import MAY_CHANGE, Workdir, write_whole
+from tfvae.training.files import write_whole
+from tfvae.training.workdir import MAY_CHANGE, Workdir
 
 
 def config(**fields):
@@ -30,7 +29,11 @@ def test_a_configuration_comes_back_as_it_was(tmp_path):
 
 OTHER = {
     "epochs": 99,
-    "checkpoint_every": 7,
+    "checkpoint_every": "7 steps",
+    "checkpoints_kept": 7,
+    "keep_best": False,
+    "on_nan": "skip",
+    "nan_cap": 7,
     "panels_every": 7,
     "evaluation__samples": 7,
     "evaluation__examples": 7,
@@ -86,7 +89,21 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[1]", json.dumps({"epoch": 3}), json.dumps({"epochs": "x"}), "\x00"]
+    "text",
+    [
+        "",
+        "{",
+        "[1]",
+        '{"epoch": 3}',
+        '{"epochs": "x"}',
+        "\x00",
+        '{"conv": 3}',
+        '{"iwae": {"k": 1}}',
+        '{"batch_size": -1}',
+        '{"learning_rate": NaN}',
+        '{"conv": {"filters": "ab"}}',
+        "[" * 100_000,
+    ],
 )
 def test_a_damaged_configuration_is_refused(text, tmp_path):
     (tmp_path / "config.json").write_text(text)

@@ -17,6 +17,7 @@ from tfvae.errors import UserError, unknown_name
 __all__ = ["run_command"]
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
+PREEMPTED = 75  # after SIGTERM: "a temporary failure, try again" in sysexits.h
 HELP = ("--help", "-help", "-h", "--helpshort")
 
 

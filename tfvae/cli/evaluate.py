@@ -29,8 +29,9 @@ def main() -> int:
     from tfvae.evaluation import evaluate_likelihood
     from tfvae.training.build import load_data
     from tfvae.training.checkpoints import load_final
+    from tfvae.training.files import write_whole
     from tfvae.training.report import table_lines
-    from tfvae.training.workdir import Workdir, write_whole
+    from tfvae.training.workdir import Workdir
 
     folder = Workdir(_WORKDIR.value)
     config = folder.read_config()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from absl import flags
 from ml_collections import config_flags
 
-from tfvae.cli.app import INTERRUPTED, run_command
+from tfvae.cli.app import INTERRUPTED, PREEMPTED, run_command
 
 __all__ = ["main", "run"]
 
@@ -18,6 +19,15 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: what is writ
 _STRATEGY = flags.DEFINE_string(
     "strategy", "auto", "auto (all local GPUs, or one device), one_device or mirrored."
 )
+_OVERRIDE = flags.DEFINE_bool(
+    "override", False, "Go on with a run although fields of its configuration have changed."
+)
+_ON_NAN = flags.DEFINE_enum(
+    "on_nan",
+    None,
+    ["stop", "skip"],
+    "What a step does whose loss or gradient is not finite; the same as --config.on_nan.",
+)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
 )
@@ -25,30 +35,34 @@ _DATA_DIR = flags.DEFINE_string(
 
 def main() -> int:
     """Trains, evaluates and draws as the flags say."""
-    from tfvae.training.callbacks import Interrupted
     from tfvae.training.loop import train_and_evaluate
+    from tfvae.training.signals import Interrupted
 
+    config = _CONFIG.value
+    if _ON_NAN.value is not None:
+        config.on_nan = _ON_NAN.value
     try:
         train_and_evaluate(
-            _CONFIG.value,
+            config,
             _WORKDIR.value,
             strategy=_STRATEGY.value,
             data_dir=_DATA_DIR.value,
+            override=_OVERRIDE.value,
         )
-    except Interrupted:
+    except Interrupted as stop:
         print(
             f"\nstopped; the state is saved in {_WORKDIR.value}/checkpoints. "
             "The same command goes on from there.",
             file=sys.stderr,
         )
-        return INTERRUPTED
+        return PREEMPTED if stop.signal == signal.SIGTERM else INTERRUPTED
     return 0
 
 
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flags_as_required(["config", "workdir"])
-    run_command(main, __doc__, _CONFIG, _WORKDIR, _STRATEGY, _DATA_DIR)
+    run_command(main, __doc__, _CONFIG, _WORKDIR, _STRATEGY, _OVERRIDE, _ON_NAN, _DATA_DIR)
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def load(
         drop_remainder: Whether a last batch that is not full is left out; `None`: where shuffled
             and there is at least one full batch.
         repeat: `False`: one epoch, and each new iteration is the next one. `True`: without end.
-        start_step: With `repeat`: the batch of the run to begin with; what follows is equal to
-            an uninterrupted run, bit for bit.
+        start_step: With `repeat`: the batch of the run to begin with; with `epoch`: that of the
+            epoch. What follows is equal to an uninterrupted run, bit for bit.
         epoch: Without `repeat`: an int64 variable that holds the epoch which an iteration gives,
             for a training loop that sets it; `None`: the dataset counts by itself.
         size: `(height, width)` to resize to, for `images:` and `tfrecord:`.
@@ -179,7 +179,7 @@ def _dataset(
     name = source.info.name
     if labels and not source.has_labels:
         raise UserError(f"labels asked of {name!r}, which has no whole-number labels: labels=False")
-    if start_step and not repeat:
+    if start_step and not repeat and epoch is None:
         raise UserError(f"start_step={start_step} without repeat=True: a finite dataset has none")
     if epoch is not None and repeat:
         raise UserError("repeat=True counts its epochs itself: leave out epoch, or repeat")
@@ -192,6 +192,8 @@ def _dataset(
             f"{name!r} has {len(part)} examples here, fewer than batch_size={batch_size}, and "
             "drop_remainder leaves none: take a smaller batch or drop_remainder=False"
         )
+    if epoch is not None and start_step >= order.steps:
+        raise UserError(f"start_step={start_step} in an epoch of {order.steps} batches: give less")
     return build_dataset(
         source, order, view, labels=labels, repeat=repeat, start_step=start_step, epoch=epoch
     )

@@ -32,7 +32,7 @@ def build_dataset(
         labels: Whether the elements are (x, label) instead of x.
         repeat: Whether the dataset goes on from epoch to epoch without end.
         start_step: With `repeat`: number of the batch, counted from the start of the run, to
-            begin with.
+            begin with; with `epoch`: that of the epoch.
         epoch: Without `repeat`: the epoch that an iteration gives; None: each the next one.
 
     Returns:
@@ -57,14 +57,16 @@ def build_dataset(
         return (x, label) if labels else x
 
     dataset = (
-        _endless(batches, order.steps, start_step) if repeat else _finite(batches, order, epoch)
+        _endless(batches, order.steps, start_step)
+        if repeat
+        else _finite(batches, order, epoch, start_step)
     )
     dataset = dataset.map(
         example,
         num_parallel_calls=tf.data.AUTOTUNE if source.parallel else None,
         deterministic=True if source.parallel else None,
     )
-    size = tf.data.INFINITE_CARDINALITY if repeat else order.steps
+    size = tf.data.INFINITE_CARDINALITY if repeat else order.steps - start_step
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
     options = tf.data.Options()
     # DATA for files as well: they are listed anew for each epoch, inside a flat_map, where FILE
@@ -81,12 +83,14 @@ def _endless(batches: Any, steps: int, start_step: int) -> tf.data.Dataset:
     )
 
 
-def _finite(batches: Any, order: Order, epoch: tf.Variable | None) -> tf.data.Dataset:
+def _finite(
+    batches: Any, order: Order, epoch: tf.Variable | None, start_step: int
+) -> tf.data.Dataset:
     """One epoch: the one that a variable says, or the one after that of the last iteration."""
     if not order.shuffle:
-        return batches(0, 0)
+        return batches(0, start_step)
     if epoch is not None:
-        return tf.data.Dataset.range(1).flat_map(lambda _: batches(epoch.read_value(), 0))
+        return tf.data.Dataset.range(1).flat_map(lambda _: batches(epoch.read_value(), start_step))
     # The dataset holds the variable by the function below, and so keeps it alive.
     with tf.device("CPU:0"):
         counter = tf.Variable(-1, dtype=tf.int64, trainable=False, name="epoch")

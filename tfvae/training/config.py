@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numbers
+import re
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from tfvae.errors import UserError, unknown_name
 
-__all__ = ["check_config", "default_config"]
+__all__ = ["check_config", "default_config", "interval"]
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "linear", "cosine", "cyclical")
+ON_NAN = ("stop", "skip")
+INTERVAL = re.compile(r"(\d+) *(epoch|step)s?|(\d+)")
 
 
 def default_config() -> ConfigDict:
@@ -56,7 +59,9 @@ def default_config() -> ConfigDict:
     config.nvp_vae = ConfigDict({"couplings": 6, "flow_hidden": (128, 128)})
     config.iaf_vae = ConfigDict({"flow_steps": 4, "flow_hidden": (200,), "flow_context": 32})
     config.conditional_vae = ConfigDict({"conditional_prior": True})
-    config.two_layer_vae = ConfigDict({"upper_hidden": (100, 100)})
+    config.two_layer_vae = ConfigDict(
+        {"upper_hidden": (100, 100), "activation": "tanh", "warm_up": 1000}
+    )
     config.ladder_vae = ConfigDict({"levels": 3, "warm_up": 1000})
     config.vdvae = ConfigDict(
         # None: by the size of the image; such as 14x2,7x3,1x1 and 28x2,28d2,14x2,14d2,7x3,7d7,1x1
@@ -78,7 +83,12 @@ def default_config() -> ConfigDict:
     config.epochs = 30
     config.learning_rate = 1e-3
     config.seed = 0
-    config.checkpoint_every = 1  # epochs
+    config.checkpoint_every = placeholder(object)
+    config.checkpoint_every = 1  # epochs; also as text: 2 epochs, 500 steps
+    config.checkpoints_kept = 2  # the newest ones
+    config.keep_best = True  # besides: that of the best ELBO on the test split
+    config.on_nan = "stop"  # stop, skip: what a step does whose loss or gradient is not finite
+    config.nan_cap = 10  # such steps that are skipped before the run is stopped
     config.policy = "float32"  # float32, mixed_bfloat16, mixed_float16
     config.xla = False
     config.steps_per_execution = 16  # steps in one call of the compiled function
@@ -111,6 +121,7 @@ def check_config(config: ConfigDict) -> None:
         ("likelihood", recipes.LIKELIHOODS),
         ("policy", POLICIES),
         ("binarization", BINARIZATIONS),
+        ("on_nan", ON_NAN),
     ]:
         if config[field] is not None and config[field] not in known:
             raise unknown_name(f"config.{field}", config[field], known)
@@ -121,7 +132,8 @@ def check_config(config: ConfigDict) -> None:
         "latent_dim": 1,
         "epochs": 1,
         "samples": 1,
-        "checkpoint_every": 1,
+        "checkpoints_kept": 1,
+        "nan_cap": 0,
         "steps_per_execution": 1,
         "panels_every": 0,
         "seed": 0,
@@ -167,6 +179,32 @@ def check_config(config: ConfigDict) -> None:
         raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
+
+
+def interval(value: object) -> tuple[int, str]:
+    """Reads how often something is done.
+
+    Args:
+        value: A number of epochs, or text such as `"2 epochs"` or `"500 steps"`.
+
+    Returns:
+        The number and its unit, `"epoch"` or `"step"`.
+
+    Raises:
+        UserError: If it cannot be read.
+
+    Example:
+        >>> interval("500 steps")
+        (500, 'step')
+    """
+    match = INTERVAL.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    number = int(match[1] or match[3]) if match else 0
+    if number < 1:
+        raise UserError(
+            f"config.checkpoint_every is {value!r}: give a number of epochs from 1, or text such "
+            "as '2 epochs' or '500 steps'"
+        )
+    return number, match[2] or "epoch"
 
 
 def _fields(config: ConfigDict, prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -14,25 +15,16 @@ from tfvae import distribute
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
 from tfvae.training.build import build_model, load_data
-from tfvae.training.callbacks import (
-    Clock,
-    EpochOfData,
-    Interrupted,
-    MetricsFile,
-    StopOnSignal,
-    read_metrics,
-)
-from tfvae.training.checkpoints import (
-    Checkpoints,
-    restore,
-    restore_terms,
-    save,
-    save_terms,
-)
-from tfvae.training.config import check_config
+from tfvae.training.callbacks import Clock, EpochOfData, RowsFile, read_metrics
+from tfvae.training.checkpoints import Checkpoints, Restored
+from tfvae.training.config import check_config, interval
 from tfvae.training.figures import draw_figures, panels
+from tfvae.training.files import write_whole, written_whole
+from tfvae.training.override import take_over
 from tfvae.training.report import table_lines
-from tfvae.training.workdir import Workdir, write_whole
+from tfvae.training.saving_callback import SaveCheckpoints
+from tfvae.training.signals import Interrupted, StopOnSignal
+from tfvae.training.workdir import Workdir
 from tfvae.vae import VAE
 
 __all__ = ["train_and_evaluate"]
@@ -44,20 +36,22 @@ def train_and_evaluate(
     *,
     strategy: str = "auto",
     data_dir: str | os.PathLike | None = None,
+    override: bool = False,
     verbose: int | str = "auto",
     say: Callable[[str], None] = print,
 ) -> dict[str, float]:
     """Trains a model, or goes on with one, evaluates it and draws the figures.
 
-    The folder then holds `config.json`, `checkpoints/`, `logs/`, `metrics.csv`, `model.keras`,
-    `figures/` and `evaluation.json`. A run that was cut off goes on from its last checkpoint
-    exactly as if it had not been.
+    The folder then holds `config.json`, `checkpoints/`, `logs/`, `metrics.csv`, `times.csv`,
+    `model.keras`, `figures/` and `evaluation.json`. A run that was cut off, wherever that was,
+    goes on from its last checkpoint exactly as if it had not been.
 
     Args:
         config: The configuration; see `tfvae.training.default_config`.
         workdir: The folder of the run.
         strategy: `"auto"`, `"one_device"` or `"mirrored"`.
         data_dir: Folder with dataset files.
+        override: Whether a run goes on although fields of its configuration have changed.
         verbose: As in `keras.Model.fit`.
         say: Takes the lines that the user should read.
 
@@ -80,96 +74,145 @@ def train_and_evaluate(
             "config.xla=True does not work with several replicas in this TensorFlow: set "
             "config.xla=False or take --strategy=one_device"
         )
-    folder = Workdir(workdir)
+    folder, stop = Workdir(workdir), StopOnSignal()
     # The order of the data is a function of the epoch, which the loop writes down here.
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     train = load_data(config, config.train_split, data_dir=data_dir, epoch=epoch)
     test = load_data(config, config.test_split, data_dir=data_dir)
     steps = int(train.cardinality())
-    folder.check(config)
-    with scope.scope():
-        vae, batches = restore(folder)
-        if vae is None:
-            vae = build_model(config, data_dir=data_dir)
-    total = config.epochs * steps
-    if batches >= total and folder.evaluated(config):
-        say(
-            f"the run in {folder.path} is complete after {batches // steps} epochs: to train on, "
-            "raise config.epochs"
+    if not override:
+        folder.check(config)
+    with contextlib.ExitStack() as held:
+        held.enter_context(stop.listening())
+        begun = folder.config.exists()
+        if begun:
+            held.enter_context(folder.locked())
+        changed = folder.changes(config)
+        checkpoints = Checkpoints(folder, keep=config.checkpoints_kept, steps=steps)
+        with scope.scope():
+            restored = checkpoints.restore(say)
+            same = restored is None or restored.record["steps"] == steps
+            if not (same or override):
+                raise UserError(
+                    f"an epoch of {config.dataset!r} has {steps} batches and had "
+                    f"{restored.record['steps']}: restore the data, or --override to go on with "
+                    "these"
+                )
+            if restored is None or changed or not same:
+                vae, batches = build_model(config, data_dir=data_dir), 0
+                if restored is not None:
+                    batches = take_over(restored, vae, steps)
+            else:
+                vae, batches = restored.vae, restored.batches
+        if batches >= config.epochs * steps and not changed and folder.evaluated(config):
+            say(
+                f"the run in {folder.path} is complete after {batches // steps} epochs: to train "
+                "on, raise config.epochs"
+            )
+            return json.loads(folder.evaluation.read_text())
+        if not begun:
+            held.enter_context(folder.locked())
+            if folder.config.exists():
+                raise UserError(
+                    f"another training began in {str(folder.path)!r} in this moment: give the same "
+                    "command again"
+                )
+        held.enter_context(folder.writing())
+        for line in changed:
+            say(f"--override: {line}")
+        if restored is not None and vae is not restored.vae:
+            checkpoints.renew(vae, batches)  # before the configuration says that it is so
+        folder.claim(config)
+        vae.steps_per_execution = config.steps_per_execution
+        if restored is not None:
+            say(f"going on from {folder.checkpoint(batches)}")
+        run = _Run(config, folder, checkpoints, data_dir, verbose)
+        if batches < config.epochs * steps:
+            run.train(vae, train, test, epoch, batches, restored, stop)
+        return run.finish(vae, train, test, say)
+
+
+class _Run:
+    """What the two halves of a run share."""
+
+    def __init__(self, config, folder: Workdir, checkpoints: Checkpoints, data_dir, verbose):
+        self.config, self.folder, self.checkpoints = config, folder, checkpoints
+        self.data_dir, self.verbose = data_dir, verbose
+
+    def train(
+        self, vae: VAE, train, test, epoch, batches: int, restored: Restored | None, stop
+    ) -> None:
+        """Fits the epochs that are left, the rest of one that was cut off first."""
+        config, folder, checkpoints = self.config, self.folder, self.checkpoints
+        steps = checkpoints.steps
+        done, part = divmod(batches, steps)
+        clock, counter = Clock(config.batch_size), EpochOfData(epoch, steps)
+        saving = SaveCheckpoints(
+            checkpoints,
+            counter,
+            interval(config.checkpoint_every),
+            best=checkpoints.best_elbo(batches) if config.keep_best else None,
         )
-        return json.loads(folder.evaluation.read_text())
-    folder.claim(config)
-    vae.steps_per_execution = config.steps_per_execution
-    if batches:
-        if folder.saved()[-1][0] != batches:
-            say(f"{folder.saved()[-1][1]} is damaged: it is left out")
-        say(f"going on from {folder.checkpoint(batches)}")
-    if batches < total:
-        _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose)
-        if folder.saved()[-1:] != [(total, folder.checkpoint(total))]:
-            save(vae, folder, total)
-    return _finish(vae, config, folder, train, test, data_dir, say)
+        callbacks = [
+            counter,
+            clock,
+            RowsFile(folder.metrics, dict, epochs_done=done),
+            RowsFile(folder.times, clock.times, epochs_done=done),
+            keras.callbacks.TensorBoard(folder.logs, write_graph=False),
+            *panels(config, folder, self.data_dir),
+            saving,
+            stop,
+        ]
 
+        def fit(dataset: tf.data.Dataset, first: int, last: int) -> None:
+            with stop.fitting():
+                vae.fit(
+                    dataset,
+                    validation_data=test,
+                    initial_epoch=first,
+                    epochs=last,
+                    callbacks=callbacks,
+                    verbose=self.verbose,
+                )
 
-def _train(vae, config, folder, train, test, epoch, batches, data_dir, verbose) -> None:
-    """Fits the epochs that are left, the rest of one that was cut off first."""
-    steps = int(train.cardinality())
-    done, part = divmod(batches, steps)
-    clock, counter, stop = Clock(config.batch_size), EpochOfData(epoch, steps), StopOnSignal()
-    callbacks = [
-        counter,
-        clock,
-        MetricsFile(folder.metrics, clock, epochs_done=done),
-        keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-        *panels(config, folder, data_dir),
-        Checkpoints(folder, config.checkpoint_every, steps),
-        stop,
-    ]
-
-    def fit(dataset: tf.data.Dataset, first: int, last: int) -> None:
-        vae.fit(
-            dataset,
-            validation_data=test,
-            initial_epoch=first,
-            epochs=last,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
-
-    try:
-        with stop.listening():
+        try:
             if part:
-                counter.go_on_within_epoch(part, restore_terms(folder, batches))
-                fit(train.skip(part), done, done + 1)
+                counter.go_on_within_epoch(part, restored.record["rest"])
+                rest = load_data(
+                    config, config.train_split, data_dir=self.data_dir, epoch=epoch, start_step=part
+                )
+                fit(rest, done, done + 1)
                 done += 1
             if done < config.epochs:
                 fit(train, done, config.epochs)
-    except Interrupted:
-        if counter.batches % steps:
-            save_terms(vae, folder, counter.batches)
-        save(vae, folder, counter.batches)
-        raise
+        except Interrupted:
+            if not folder.checkpoint(counter.batches).exists():
+                checkpoints.save(vae, counter.batches)
+            raise
+        if not folder.checkpoint(config.epochs * steps).exists():
+            checkpoints.save(vae, config.epochs * steps)
 
-
-def _finish(vae: VAE, config, folder: Workdir, train, test, data_dir, say) -> dict[str, float]:
-    """Saves the model, evaluates it, draws the figures and says where everything is."""
-    vae.prior_layer.finish(vae, train)
-    vae.save(folder.model)
-    figures = draw_figures(vae, config, folder, data_dir)
-    table = evaluate_likelihood(
-        vae,
-        test,
-        samples=config.evaluation.samples,
-        examples=config.evaluation.examples or None,
-        seed=config.seed,
-    )
-    # The last file: with it the run is complete.
-    write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
-    say("")
-    for line in table_lines(table, read_metrics(folder.metrics)):
-        say(line)
-    say("")
-    say("figures:")
-    for path in figures:
-        say(f"  {path}")
-    return table
+    def finish(self, vae: VAE, train, test, say) -> dict[str, float]:
+        """Saves the model, evaluates it, draws the figures and says where everything is."""
+        config, folder = self.config, self.folder
+        vae.prior_layer.finish(vae, train)
+        with written_whole(folder.model) as part:
+            vae.save(part)
+        figures = draw_figures(vae, config, folder, self.data_dir)
+        table = evaluate_likelihood(
+            vae,
+            test,
+            samples=config.evaluation.samples,
+            examples=config.evaluation.examples or None,
+            seed=config.seed,
+        )
+        # The last file: with it the run is complete.
+        write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
+        say("")
+        for line in table_lines(table, read_metrics(folder.times)):
+            say(line)
+        say("")
+        say("figures:")
+        for path in figures:
+            say(f"  {path}")
+        return table

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from tfvae.errors import MissingFileError, UserError
-from tfvae.training.config import default_config
+from tfvae.training.config import check_config, default_config
+from tfvae.training.files import system_error, write_whole
+from tfvae.training.lock import locked
 
 __all__ = ["Workdir"]
 
 # A run may go on with these changed: they do not change what was trained so far.
-MAY_CHANGE = ("epochs", "checkpoint_every", "panels_every", "evaluation", "steps_per_execution")
+MAY_CHANGE = (
+    "epochs",
+    "checkpoint_every",
+    "checkpoints_kept",
+    "keep_best",
+    "on_nan",
+    "nan_cap",
+    "panels_every",
+    "evaluation",
+    "steps_per_execution",
+)
+LOCK = ".lock"
 CHECKPOINT = re.compile(r"step-(\d+)\.keras")
 
 
@@ -29,7 +44,8 @@ class Workdir:
         config: The configuration, `config.json`.
         checkpoints: Folder of the checkpoints.
         logs: Folder of the TensorBoard logs.
-        metrics: A row an epoch, `metrics.csv`.
+        metrics: A row an epoch, `metrics.csv`: the same for every run of a configuration.
+        times: A row an epoch, `times.csv`: how long it took.
         model: The final model, `model.keras`.
         figures: Folder of the figures.
         evaluation: The likelihood table, `evaluation.json`.
@@ -41,9 +57,38 @@ class Workdir:
         self.checkpoints = self.path / "checkpoints"
         self.logs = self.path / "logs"
         self.metrics = self.path / "metrics.csv"
+        self.times = self.path / "times.csv"
         self.model = self.path / "model.keras"
         self.figures = self.path / "figures"
         self.evaluation = self.path / "evaluation.json"
+
+    def changes(self, config: ConfigDict) -> list[str]:
+        """Lists what a run's configuration has changed since the run was made.
+
+        Args:
+            config: The configuration of the run.
+
+        Returns:
+            What each field is and was; nothing for a new run, nor for fields that may change.
+
+        Raises:
+            UserError: If the folder cannot be that of a run.
+        """
+        if self.config.exists():
+            then, now = _flat(self.read_config().to_dict()), _flat(config.to_dict())
+            return [
+                f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
+                for name in sorted({*then, *now})
+                if then.get(name) != now.get(name) and name.split(".")[0] not in MAY_CHANGE
+            ]
+        if self.path.exists() and (
+            not self.path.is_dir() or any(p.name != LOCK for p in self.path.iterdir())
+        ):
+            raise UserError(
+                f"{str(self.path)!r} is not the folder of a run (it has no config.json) and is not "
+                "empty: give another --workdir"
+            )
+        return []
 
     def check(self, config: ConfigDict) -> None:
         """Refuses a folder that belongs to another run or to something else.
@@ -54,13 +99,25 @@ class Workdir:
         Raises:
             UserError: If the folder cannot be the run's.
         """
-        if self.config.exists():
-            self._compare(config.to_dict())
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if changed := self.changes(config):
             raise UserError(
-                f"{str(self.path)!r} is not the folder of a run (it has no config.json) and is not "
-                "empty: give another --workdir"
+                f"{str(self.path)!r} holds a run of another configuration ({'; '.join(changed)}): "
+                "give another --workdir, or the configuration of that run, or --override to go on "
+                "with this one"
             )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other trainings out of the folder, which is made, while the block runs.
+
+        Raises:
+            UserError: If there is one in it, or the folder cannot be written to.
+        """
+        with contextlib.ExitStack() as held:
+            with self.writing():
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self.path / LOCK))
+            yield
 
     def claim(self, config: ConfigDict) -> None:
         """Makes the folders and writes the configuration.
@@ -73,33 +130,37 @@ class Workdir:
         Raises:
             UserError: If the folder cannot be written to.
         """
-        try:
+        with self.writing():
             for folder in (self.checkpoints, self.logs, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
             self.evaluation.unlink(missing_ok=True)
             write_whole(self.config, json.dumps(config.to_dict(), indent=2) + "\n")
-        except OSError as error:
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns an error of the system in writing, such as a full disk, into one line."""
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:
+            reason = system_error(error)
+            if reason is None:
+                raise
+            saved = self.saved()
             raise UserError(
-                f"cannot write to --workdir={str(self.path)!r} ({error.strerror}): give a folder "
-                "that you may write to"
+                f"cannot write to --workdir={str(self.path)!r} ({reason}): "
+                + (
+                    f"{saved[-1][1]} is whole, and the same command goes on from there when the "
+                    "folder can be written to"
+                    if saved
+                    else "give a folder that you may write to, with room in it"
+                )
             ) from error
 
     def evaluated(self, config: ConfigDict) -> bool:
         """Whether the run is evaluated, in the way that a configuration asks for."""
         return self.evaluation.exists() and self.read_config().evaluation == config.evaluation
-
-    def _compare(self, config: dict) -> None:
-        then, now = _flat(self.read_config().to_dict()), _flat(config)
-        changed = [
-            f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
-            for name in sorted({*then, *now})
-            if then.get(name) != now.get(name) and name.split(".")[0] not in MAY_CHANGE
-        ]
-        if changed:
-            raise UserError(
-                f"{str(self.path)!r} holds a run of another configuration ({'; '.join(changed)}): "
-                "give another --workdir, or the configuration of that run"
-            )
 
     def read_config(self) -> ConfigDict:
         """Reads the configuration of the run that is here.
@@ -118,9 +179,13 @@ class Workdir:
             )
         config = default_config()
         try:
-            config.update(json.loads(self.config.read_text()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{str(self.config)!r} is damaged ({error}): restore it") from error
+            fields = json.loads(self.config.read_text("utf-8"))
+            _refuse_unknown(fields, config)
+            config.update(fields)
+            check_config(config)
+        except Exception as error:  # whatever stands in the file: it is data, and checked as such
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(f"{str(self.config)!r} is damaged ({reason}): restore it") from error
         return config
 
     def checkpoint(self, batches: int) -> Path:
@@ -133,11 +198,15 @@ class Workdir:
         return sorted((int(match[1]), path) for match, path in found if match)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that it is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    os.replace(part, path)
+def _refuse_unknown(fields: object, config: ConfigDict) -> None:
+    """A field that is not known would otherwise be added, or its sub-config replaced."""
+    if not isinstance(fields, dict):
+        raise UserError("it is no object of fields")
+    for name, value in fields.items():
+        if name not in config:
+            raise UserError(f"there is no field {name!r}")
+        if isinstance(config[name], ConfigDict):
+            _refuse_unknown(value, config[name])
 
 
 def _flat(config: dict, prefix: str = "") -> dict:
