@@ -118,3 +118,5 @@ def test_mistakes_are_named():
         process(event_shape=(2, 3))
     with pytest.raises(UserError, match="ends in VariationalGaussianProcess"):
         layers.VariationalLoss(10)(tf.ones([2, 1]), tf.ones([2, 1]))
+    with pytest.raises(UserError, match="reduction takes 'sum_over_batch_size'"):
+        layers.VariationalLoss(10, reduction="sum")

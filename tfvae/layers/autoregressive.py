@@ -178,12 +178,11 @@ class AutoregressiveNetwork(keras.layers.Layer):
             )
         outputs = tf.convert_to_tensor(x, dtype=self.variable_dtype)
         for i, mask in enumerate(self._masks):
-            outputs = tf.tensordot(outputs, self._kernels[i] * mask, axes=1)
+            # XLA has no gradient of tf.tensordot in a loop over a batch of unknown size.
+            outputs = keras.ops.matmul(outputs, self._kernels[i] * mask)
             if i < len(self._conditional_kernels):
                 context = tf.convert_to_tensor(conditional_input, dtype=self.variable_dtype)
-                outputs += tf.tensordot(
-                    context, tf.convert_to_tensor(self._conditional_kernels[i]), axes=1
-                )
+                outputs += keras.ops.matmul(context, self._conditional_kernels[i])
             if self.use_bias:
                 outputs += self._biases[i]
             if i + 1 < len(self._masks):

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
-from tfvae.layers.base import CONVERSIONS, conversion
+from tfvae.layers.base import CONVERSIONS, DistributionLayer
 from tfvae.layers.coercible import TensorDistribution, concrete
 
 tfb = tfp.bijectors
@@ -20,7 +20,7 @@ __all__ = ["AutoregressiveTransform"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class AutoregressiveTransform(keras.layers.Layer):
+class AutoregressiveTransform(DistributionLayer):
     """Masked autoregressive flow: x_i = μ_i(x before i) + exp(α_i(x before i)) u_i, u ~ input.
 
     A density takes one pass of the network, a draw takes one for each of the D elements. A
@@ -43,19 +43,19 @@ class AutoregressiveTransform(keras.layers.Layer):
         Eq. 3-5.
     """
 
+    params_per_element = None
+    event_argument = None
+
     def __init__(
         self,
         made: AutoregressiveNetwork,
         convert_to_tensor_fn: str | Callable = "sample",
         **kwargs,
     ):
-        if kwargs.get("dtype") is None:
-            kwargs["dtype"] = keras.config.dtype_policy().variable_dtype
-        super().__init__(**kwargs)
+        super().__init__((), convert_to_tensor_fn, **kwargs)
         if made.params != 2:
             raise UserError(f"a flow takes 2 parameters for each input, made.params={made.params}")
         self.made = made
-        self.convert_to_tensor_fn = conversion(convert_to_tensor_fn)
 
     def __call__(self, inputs, *args, **kwargs):
         """Calls the layer; Keras takes no plain distribution as a positional argument."""
@@ -67,10 +67,6 @@ class AutoregressiveTransform(keras.layers.Layer):
         """Builds the network."""
         if not self.made.built:
             self.made.build(input_shape)
-
-    def _convert(self, distribution: tfd.Distribution) -> tf.Tensor:
-        convert = self.convert_to_tensor_fn
-        return (CONVERSIONS[convert] if isinstance(convert, str) else convert)(distribution)
 
     def call(self, inputs, conditional_input: tf.Tensor | None = None):
         """Returns the transformed distribution, or the transformed tensor.
@@ -87,26 +83,8 @@ class AutoregressiveTransform(keras.layers.Layer):
         )
         if not isinstance(inputs, tfd.Distribution):
             return flow.forward(inputs)
-        transformed = tfd.TransformedDistribution(concrete(inputs), flow)
-        return TensorDistribution(transformed, self._convert)
-
-    def compute_output_spec(self, inputs, conditional_input=None):
-        """Shape and dtype of the value, for models that are built symbolically."""
-        return keras.KerasTensor(inputs.shape, dtype=self.variable_dtype)
+        return self.wrap(tfd.TransformedDistribution(concrete(inputs), flow))
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        return {
-            **super().get_config(),
-            "made": keras.saving.serialize_keras_object(self.made),
-            "convert_to_tensor_fn": keras.saving.serialize_keras_object(self.convert_to_tensor_fn),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict) -> AutoregressiveTransform:
-        """Makes the layer of its configuration."""
-        parts = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("made", "convert_to_tensor_fn")
-        }
-        return cls(**{**config, **parts})
+        return {**super().get_config(), "made": keras.saving.serialize_keras_object(self.made)}

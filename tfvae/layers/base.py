@@ -14,7 +14,7 @@ from tfvae.layers.coercible import TensorDistribution, ValueOf
 
 tfd = tfp.distributions
 
-__all__ = ["DistributionLayer", "event_shape_of", "positive"]
+__all__ = ["DistributionLayer", "event_shape_of", "positive", "saved_function"]
 
 CONVERSIONS = {
     "sample": lambda distribution: distribution.sample(),
@@ -46,6 +46,28 @@ def event_shape_of(value: int | Sequence[int]) -> tuple[int, ...]:
 def positive(raw: tf.Tensor, minimum: float) -> tf.Tensor:
     """Maps real numbers to numbers above `minimum`: `softplus(raw) + minimum`."""
     return tf.math.softplus(raw) + minimum
+
+
+def saved_function(layer: keras.layers.Layer, argument: str, function: str | Callable | None):
+    """What a configuration holds of a function that was given to a layer.
+
+    Args:
+        layer: The layer, for the message.
+        argument: The argument's name, likewise.
+        function: The function, or a name in its place.
+
+    Returns:
+        Plain data that Keras makes the function of again.
+
+    Raises:
+        UserError: If the function is a lambda.
+    """
+    if getattr(function, "__name__", "") == "<lambda>":
+        raise UserError(
+            f"{layer.name}: a lambda cannot be saved as {argument}: register a function with "
+            "keras.saving.register_keras_serializable"
+        )
+    return keras.saving.serialize_keras_object(function)
 
 
 class _ParamsSize:
@@ -109,7 +131,7 @@ class DistributionLayer(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    params_per_element = 1
+    params_per_element = 1  # None: inputs of any size
     event_argument = "event_shape"  # the constructor's name for it, None if it has none
     params_size = _ParamsSize()
 
@@ -133,6 +155,10 @@ class DistributionLayer(keras.layers.Layer):
 
     def count_params_size(self) -> int:
         """Number of parameters that one event takes; `params_size` gives it."""
+        if self.params_per_element is None:
+            raise UserError(
+                f"{type(self).__name__} has no params_size: it takes inputs of any size"
+            )
         return int(np.prod(self.event_shape, dtype=int)) * self.params_per_element
 
     @classmethod
@@ -284,19 +310,13 @@ class DistributionLayer(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        convert = self.convert_to_tensor_fn
-        if not isinstance(convert, str):
-            if getattr(convert, "__name__", "") == "<lambda>":
-                raise UserError(
-                    f"{self.name}: a lambda cannot be saved as convert_to_tensor_fn: register a "
-                    "function with keras.saving.register_keras_serializable"
-                )
-            convert = keras.saving.serialize_keras_object(convert)
         event = {self.event_argument: list(self.event_shape)} if self.event_argument else {}
         return {
             **super().get_config(),
             **event,
-            "convert_to_tensor_fn": convert,
+            "convert_to_tensor_fn": saved_function(
+                self, "convert_to_tensor_fn", self.convert_to_tensor_fn
+            ),
             "validate_args": self.validate_args,
         }
 

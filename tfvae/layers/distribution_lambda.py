@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer
+from tfvae.layers.base import DistributionLayer, saved_function
 from tfvae.layers.coercible import TensorDistribution
 
 tfd = tfp.distributions
@@ -37,6 +37,7 @@ class DistributionLambda(DistributionLayer):
         TensorShape([5])
     """
 
+    params_per_element = None
     event_argument = None
 
     def __init__(
@@ -49,10 +50,6 @@ class DistributionLambda(DistributionLayer):
         if not callable(make_distribution_fn):
             raise UserError(f"make_distribution_fn takes a function, got {make_distribution_fn!r}")
         self.make_distribution_fn = make_distribution_fn
-
-    def count_params_size(self) -> int:
-        """Refuses: only the function knows."""
-        raise UserError("DistributionLambda has no params_size: its function alone knows it")
 
     def make_distribution(self, params, *args, **kwargs) -> tfd.Distribution:
         """Calls the function."""
@@ -70,12 +67,7 @@ class DistributionLambda(DistributionLayer):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        if getattr(self.make_distribution_fn, "__name__", "") == "<lambda>":
-            raise UserError(
-                f"{self.name}: a lambda cannot be saved as make_distribution_fn: register a "
-                "function with keras.saving.register_keras_serializable"
-            )
         config = super().get_config()
         del config["validate_args"]
-        function = keras.saving.serialize_keras_object(self.make_distribution_fn)
+        function = saved_function(self, "make_distribution_fn", self.make_distribution_fn)
         return {**config, "make_distribution_fn": function}

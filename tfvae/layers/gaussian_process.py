@@ -9,8 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.base import CONVERSIONS, conversion, event_shape_of
-from tfvae.layers.coercible import TensorDistribution
+from tfvae.layers.base import DistributionLayer, saved_function
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -19,13 +18,13 @@ __all__ = ["VariationalGaussianProcess"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class VariationalGaussianProcess(keras.layers.Layer):
+class VariationalGaussianProcess(DistributionLayer):
     """Gaussian process posterior by inducing points: f(Z) ~ N(m, S Sᵀ), y = f(x) + noise.
 
     The inputs are the index points `[points, features]`; the output is a distribution over all of
     them at once, of event shape `[points, E]`. Its `variational_loss(y, kl_weight)` is
     −ELBO in nats for the points of the batch, without a division; `kl_weight` is the share of
-    the batch in all examples.
+    the batch in all examples. `expected_log_prob(y)` is E_q[log p(y_i | f_i)] for each point.
 
     Args:
         num_inducing_points: Number of inducing points M.
@@ -50,6 +49,8 @@ class VariationalGaussianProcess(keras.layers.Layer):
         Titsias, "Variational Model Selection for Sparse Gaussian Process Regression", 2009.
     """
 
+    params_per_element = None
+
     def __init__(
         self,
         num_inducing_points: int,
@@ -65,10 +66,9 @@ class VariationalGaussianProcess(keras.layers.Layer):
     ):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = kernel_provider.variable_dtype
-        super().__init__(**kwargs)
+        super().__init__(event_shape, convert_to_tensor_fn, **kwargs)
         self.num_inducing_points = int(num_inducing_points)
         self.kernel_provider = kernel_provider
-        self.event_shape = event_shape_of(event_shape)
         if len(self.event_shape) != 1:
             raise UserError(f"event_shape takes one number, got {event_shape!r}")
         get = keras.initializers.get
@@ -81,7 +81,6 @@ class VariationalGaussianProcess(keras.layers.Layer):
         )
         self.mean_fn = mean_fn
         self.jitter = jitter
-        self.convert_to_tensor_fn = conversion(convert_to_tensor_fn)
 
     def build(self, input_shape):
         """Makes the inducing points and what is known of the process at them."""
@@ -133,52 +132,40 @@ class VariationalGaussianProcess(keras.layers.Layer):
         transpose = tfb.Transpose(rightmost_transposed_ndims=2)
         distribution = tfd.TransformedDistribution(tfd.Independent(process, 1), transpose)
 
+        def expected_log_prob(y):
+            y = transpose.forward(tf.cast(y, inputs.dtype))
+            noise = arguments["observation_noise_variance"]
+            log_prob = tfd.Normal(latent.mean(), tf.sqrt(noise)).log_prob(y)
+            return tf.reduce_sum(log_prob - latent.variance() / (2 * noise), axis=0)
+
         def kl():
             return tf.reduce_sum(latent.surrogate_posterior_kl_divergence_prior())
 
         def variational_loss(y, kl_weight=1.0):
-            y = tf.cast(transpose.forward(y), inputs.dtype)
-            return tf.reduce_sum(latent.variational_loss(y, kl_weight=kl_weight))
+            return kl_weight * kl() - tf.reduce_sum(expected_log_prob(y))
 
+        distribution.expected_log_prob = expected_log_prob
         distribution.variational_loss = variational_loss
         distribution.surrogate_posterior_kl_divergence_prior = kl
         return distribution
 
-    def _convert(self, distribution: tfd.Distribution) -> tf.Tensor:
-        convert = self.convert_to_tensor_fn
-        return (CONVERSIONS[convert] if isinstance(convert, str) else convert)(distribution)
-
-    def call(self, inputs: tf.Tensor) -> TensorDistribution:
-        """Returns the process at the inputs, which also counts as a tensor."""
-        inputs = tf.cast(tf.convert_to_tensor(inputs), self.variable_dtype)
-        return TensorDistribution(self.make_distribution(inputs), self._convert)
-
-    def compute_output_spec(self, inputs):
-        """Shape and dtype of the value, for models that are built symbolically."""
-        shape = (*inputs.shape[:-1], *self.event_shape)
-        return keras.KerasTensor(shape, dtype=self.variable_dtype)
-
     def get_config(self) -> dict:
         """Configuration for saving."""
-        plain = ["num_inducing_points", "event_shape", "jitter"]
-        objects = ["kernel_provider", "mean_fn", "convert_to_tensor_fn"]
-        makers = ["inducing_index_points", "unconstrained_observation_noise_variance"]
-        makers.append("variational_inducing_observations_scale")
+        initializers = {
+            f"{name}_initializer": keras.initializers.serialize(
+                getattr(self, f"{name}_initializer")
+            )
+            for name in (
+                "inducing_index_points",
+                "unconstrained_observation_noise_variance",
+                "variational_inducing_observations_scale",
+            )
+        }
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in plain},
-            **{n: keras.saving.serialize_keras_object(getattr(self, n)) for n in objects},
-            **{
-                f"{n}_initializer": keras.initializers.serialize(getattr(self, f"{n}_initializer"))
-                for n in makers
-            },
+            **initializers,
+            "num_inducing_points": self.num_inducing_points,
+            "kernel_provider": keras.saving.serialize_keras_object(self.kernel_provider),
+            "mean_fn": saved_function(self, "mean_fn", self.mean_fn),
+            "jitter": self.jitter,
         }
-
-    @classmethod
-    def from_config(cls, config: dict) -> VariationalGaussianProcess:
-        """Makes the layer of its configuration."""
-        objects = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("kernel_provider", "mean_fn", "convert_to_tensor_fn")
-        }
-        return cls(**{**config, **objects})

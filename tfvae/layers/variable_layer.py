@@ -20,7 +20,8 @@ class VariableLayer(keras.layers.Layer):
 
     Args:
         shape: Shape of the tensor: an integer or a tuple.
-        dtype: Data type of the weight; the policy's by default.
+        dtype: Data type of the weight and of the output; by default the policy's for variables,
+            float32 under a mixed policy, for a parameter of a density.
         activation: Activation of the weight, as in `keras.layers.Dense`.
         initializer: Initializer of the weight.
         regularizer: Regularizer of the weight.
@@ -42,6 +43,7 @@ class VariableLayer(keras.layers.Layer):
         constraint=None,
         **kwargs,
     ):
+        dtype = dtype or keras.config.dtype_policy().variable_dtype
         super().__init__(dtype=dtype, **kwargs)
         self.shape = event_shape_of(shape)
         self.activation = keras.activations.get(activation)

@@ -16,12 +16,13 @@ class VariationalLoss(keras.losses.Loss):
     """−ELBO / N of a model that ends in `VariationalGaussianProcess`, in nats per example.
 
     −ELBO / N = −(1 / N) Σ_i E_q[log p(y_i | f_i)] + KL(q(f_Z) ‖ p(f_Z)) / N, where the sum is
-    estimated by the examples of the batch.
+    estimated by the examples of the batch. Sample weights are factors of the examples' terms; the
+    KL has none.
 
     Args:
         num_examples: Number N of training examples.
         name: Name of the loss.
-        reduction: Kept for loading; the loss is a mean over the batch.
+        reduction: `"sum_over_batch_size"`, the mean over the batch, alone.
         dtype: Data type of the loss.
 
     Example:
@@ -42,24 +43,24 @@ class VariationalLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if num_examples < 1:
             raise UserError(f"num_examples takes a number above 0, got {num_examples!r}")
+        if reduction != "sum_over_batch_size":
+            raise UserError(f"reduction takes 'sum_over_batch_size', got {reduction!r}")
         self.num_examples = int(num_examples)
 
     def __call__(self, y_true, y_pred, sample_weight=None) -> tf.Tensor:
         """The loss; `y_pred` must not become a tensor on the way."""
-        if sample_weight is not None:
-            raise UserError("VariationalLoss has no sample weights: the process is one for all")
         process = concrete(y_pred)
-        if hasattr(process, "variational_loss"):
-            y_true = tf.convert_to_tensor(y_true)
-            batch = tf.cast(tf.shape(y_true)[-2], process.dtype)
-            weight = batch / self.num_examples
-            loss = process.variational_loss(y_true, kl_weight=weight) / batch
+        if hasattr(process, "expected_log_prob"):
+            losses = -process.expected_log_prob(y_true)
+            kl = process.surrogate_posterior_kl_divergence_prior()
         elif not tf.executing_eagerly() or isinstance(y_pred, keras.KerasTensor):
             # Keras asks for shape and dtype before the first step, with a tensor in its place.
-            loss = tf.zeros([])
+            losses, kl = tf.zeros(tf.shape(y_pred)[:1]), tf.zeros([])
         else:
             raise UserError("VariationalLoss needs a model that ends in VariationalGaussianProcess")
-        return super().__call__(loss[tf.newaxis], loss[tf.newaxis])
+        # The KL goes through the same reduction, which shares it among replicas.
+        kl = tf.reshape(kl / self.num_examples, [1])
+        return super().__call__(losses, losses, sample_weight) + super().__call__(kl, kl)
 
     def call(self, y_true, y_pred) -> tf.Tensor:
         """Passes on the value that `__call__` has computed."""
