@@ -2,10 +2,12 @@
 
 PYTHON  ?=
 VENV    ?= .venv
+PEERS   ?= .venv-peers
 CONFIG  ?= digits
 WORKDIR ?= runs/$(CONFIG)
 WORKERS ?= 2
 PYTEST_ARGS ?=
+BENCHMARK_ARGS ?=
 
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -13,14 +15,16 @@ export PIP_NO_INPUT := 1
 # Errors alone: pip's warnings are about its own affairs.
 PIP_INSTALL := $(BIN)/python -m pip install -qq
 
-.PHONY: help train test lint clean
+.PHONY: help train test lint benchmark clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make train   install into $(VENV), train on the handwritten digits of scikit-learn,"
 	@echo "             print the results and where the figures are (CONFIG=mnist: another config)"
 	@echo "make test    install with what the tests need, lint, run the tests"
-	@echo "make clean   remove $(VENV) and what was built (runs/ stays)"
+	@echo "make benchmark  time tfvae beside its peers (PyTorch, pythae, JAX, installed into"
+	@echo "             $(PEERS)), write benchmarks/RESULTS.md; some 15 minutes on two quiet cores"
+	@echo "make clean   remove $(VENV), $(PEERS) and what was built (runs/ stays)"
 	@echo "Python 3.10 to 3.13 is looked for; name one with PYTHON=/path/to/python"
 
 train: $(VENV)/installed
@@ -34,6 +38,9 @@ lint: $(VENV)/installed-test
 # tests stay in one process, for what they share, and the processes leave the cores to each other.
 test: lint
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+benchmark: $(VENV)/installed
+	$(BIN)/python -m benchmarks.compare --peers_dir=$(PEERS) $(BENCHMARK_ARGS)
 
 # Editable: a change of the code needs no new install, a change of setup.py does.
 $(VENV)/installed: setup.py | $(VENV)/created
@@ -62,5 +69,5 @@ $(VENV)/created:
 	exit 1
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
