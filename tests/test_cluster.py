@@ -99,14 +99,14 @@ def test_a_job_step_of_slurm(monkeypatch):
 
 def test_a_job_of_slurm_without_a_step_is_refused(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "1")
-    with pytest.raises(tfvae.UserError, match="SLURM_STEP_NUM_TASKS.*srun"):
+    with pytest.raises(tfvae.UserError, match=r"SLURM_STEP_NUM_TASKS.*srun"):
         distribute.strategy("multi_worker")
 
 
 def test_no_cluster_and_no_tpu():
-    with pytest.raises(tfvae.UserError, match="finds no cluster: set TF_CONFIG, or .*srun"):
+    with pytest.raises(tfvae.UserError, match=r"finds no cluster: set TF_CONFIG, or .*srun"):
         distribute.strategy("multi_worker")
-    with pytest.raises(tfvae.UserError, match="finds no TPU under the name 'local'.*TPU_NAME"):
+    with pytest.raises(tfvae.UserError, match=r"finds no TPU under the name 'local'.*TPU_NAME"):
         distribute.strategy("tpu")
 
 

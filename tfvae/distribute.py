@@ -217,7 +217,8 @@ class ReplicatedModel(keras.Model):
     Its compiled functions reduce scalar logs along an axis, which fails on several workers, and
     fail with several steps in one call on more than one replica: those below take their place
     there. They read the metrics outside the replicas, where each is the sum over all: the logs are
-    those of the global batch, however the replicas share it.
+    those of the global batch, however the replicas share it. With several steps in one call, the
+    logs are computed once a call.
 
     Of several workers all call `fit`, `evaluate`, `predict` and `save` alike; the chief alone
     writes files.
@@ -285,47 +286,34 @@ class ReplicatedModel(keras.Model):
             data = keras.tree.map_structure(_without_optional, data)
             return strategy.run(step, args=(data,))
 
-        def one(data):
-            outputs, exact = run(data), self.get_metrics_result()
+        def logs_of(outputs):
+            exact = self.get_metrics_result()
             return {
                 name: exact[name] if name in exact else strategy.reduce("MEAN", value, axis=None)
                 for name, value in outputs.items()
             }
 
-        def several(iterator):
-            def more(taken, item):
-                return (taken < count) & item.has_value()
-
-            def take(taken, item):
-                run(item.get_value())
-                last = taken + 1 >= count
-                return taken + 1, tf.cond(last, lambda: item, iterator.get_next_as_optional)
-
-            start = [tf.constant(0), iterator.get_next_as_optional()]
-            taken, _ = tf.while_loop(more, take, start)
-            return taken, self.get_metrics_result()
-
         def compiled(function):
             # As it stands: autograph would convert the user's steps as well.
             function = tf.autograph.experimental.do_not_convert(function)
-            if self.run_eagerly:
-                return function
-            return tf.function(function, reduce_retracing=True)
+            return function if self.run_eagerly else tf.function(function, reduce_retracing=True)
 
-        one_of, one_batch = compiled(lambda iterator: one(iterator.get_next())), compiled(one)
-        several_of = compiled(several)
+        run_next = compiled(lambda iterator: run(iterator.get_next()))
+        run_batch, logs_of = compiled(run), compiled(logs_of)
 
         def function(iterator):
-            if not isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)):
-                for _, data in zip(range(count), iterator, strict=False):  # of `train_on_batch`
-                    logs = one_batch(data)
-                return logs
-            if count == 1:
-                return one_of(iterator)
-            taken, logs = several_of(iterator)
-            if not taken:
+            ours = isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
+            outputs = None
+            # No loop in the graph: its collectives keep the shape that they first had, and the
+            # last batch has another.
+            for _ in range(count):
+                try:
+                    outputs = run_next(iterator) if ours else run_batch(next(iterator))
+                except (StopIteration, tf.errors.OutOfRangeError):
+                    break
+            if outputs is None:
                 raise StopIteration
-            return logs
+            return logs_of(outputs)
 
         return function
 

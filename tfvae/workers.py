@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,7 +12,15 @@ import tensorflow as tf
 
 from tfvae.errors import LostWorkerError
 
-__all__ = ["callbacks_here", "from_chief", "is_chief", "lost_workers", "several_workers", "shared"]
+__all__ = [
+    "callbacks_here",
+    "from_chief",
+    "is_chief",
+    "lost_workers",
+    "several_workers",
+    "shared",
+    "sums",
+]
 
 # How TensorFlow says that a collective operation has lost a peer.
 LOST = (
@@ -50,7 +59,34 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
     return (strategy or tf.distribute.get_strategy()).extended.should_checkpoint
 
 
-def from_chief(strategy: tf.distribute.Strategy, numbers: Sequence[int]) -> list[int]:
+def sums(strategy: tf.distribute.Strategy, numbers: Sequence[int]) -> list[int]:
+    """Adds up numbers over all workers; waits until all ask for it.
+
+    Args:
+        strategy: The strategy.
+        numbers: Whole numbers, as many on all workers.
+
+    Returns:
+        Their sums over the workers; the numbers themselves where there is one process.
+    """
+    if not several_workers(strategy):
+        return list(numbers)
+    here = len(strategy.extended.worker_devices)
+
+    def of_replica(context) -> tf.Tensor:
+        first = context.replica_id_in_sync_group % here == 0
+        return tf.constant([n if first else 0 for n in numbers], tf.int64)
+
+    values = strategy.experimental_distribute_values_from_function(of_replica)
+    return [int(n) for n in _sum_of(strategy)(values)]
+
+
+@functools.cache
+def _sum_of(strategy: tf.distribute.Strategy):
+    return tf.function(lambda values: strategy.reduce("SUM", values, axis=None))
+
+
+def from_chief(strategy: tf.distribute.Strategy, numbers: Sequence[int] = (0,)) -> list[int]:
     """Gives all workers the numbers that the chief has; waits until all ask for them.
 
     Args:
@@ -60,20 +96,7 @@ def from_chief(strategy: tf.distribute.Strategy, numbers: Sequence[int]) -> list
     Returns:
         The chief's numbers.
     """
-    if not several_workers(strategy):
-        return list(numbers)
-    chief = is_chief(strategy)
-    mine = tf.constant([n if chief else 0 for n in numbers], tf.int64)
-
-    @tf.function
-    def share() -> tf.Tensor:
-        def first() -> tf.Tensor:
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            return tf.where(tf.equal(replica, 0), mine, tf.zeros_like(mine))
-
-        return strategy.reduce("SUM", strategy.run(first), axis=None)
-
-    return [int(n) for n in share()]
+    return sums(strategy, numbers if is_chief(strategy) else [0] * len(numbers))
 
 
 @contextlib.contextmanager

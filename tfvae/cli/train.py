@@ -17,7 +17,15 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: what is written goes there.")
 _STRATEGY = flags.DEFINE_string(
-    "strategy", "auto", "auto (all local GPUs, or one device), one_device or mirrored."
+    "strategy",
+    "auto",
+    "auto (all local GPUs, or one device), one_device, mirrored, multi_worker (the cluster of "
+    "TF_CONFIG, or of SLURM), or tpu.",
+)
+_LOGICAL_DEVICES = flags.DEFINE_integer(
+    "logical_devices",
+    None,
+    "With --strategy=mirrored: the CPU passes for so many devices, to try out several GPUs.",
 )
 _OVERRIDE = flags.DEFINE_bool(
     "override", False, "Go on with a run although fields of its configuration have changed."
@@ -35,17 +43,19 @@ _DATA_DIR = flags.DEFINE_string(
 
 def main() -> int:
     """Trains, evaluates and draws as the flags say."""
+    from tfvae import distribute
     from tfvae.training.loop import train_and_evaluate
     from tfvae.training.signals import Interrupted
 
     config = _CONFIG.value
     if _ON_NAN.value is not None:
         config.on_nan = _ON_NAN.value
+    strategy = distribute.strategy(_STRATEGY.value, logical_devices=_LOGICAL_DEVICES.value)
     try:
         train_and_evaluate(
             config,
             _WORKDIR.value,
-            strategy=_STRATEGY.value,
+            strategy=strategy,
             data_dir=_DATA_DIR.value,
             override=_OVERRIDE.value,
         )
@@ -62,7 +72,8 @@ def main() -> int:
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flags_as_required(["config", "workdir"])
-    run_command(main, __doc__, _CONFIG, _WORKDIR, _STRATEGY, _OVERRIDE, _ON_NAN, _DATA_DIR)
+    holders = (_STRATEGY, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR)
+    run_command(main, __doc__, _CONFIG, _WORKDIR, *holders)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(PART + path.name)  # the ending stays: writers go by it
     try:
+        part.touch()  # nobody else writes it on a worker that is not the chief
         yield part
         _on_disk(part)
         os.replace(part, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -11,16 +12,19 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfvae import distribute
+from tfvae import distribute, workers
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
 from tfvae.training.build import build_model, load_data
 from tfvae.training.callbacks import Clock, EpochOfData, RowsFile, read_metrics
 from tfvae.training.checkpoints import Checkpoints, Restored
 from tfvae.training.config import check_config, interval
+from tfvae.training.diagnosis import diagnose
 from tfvae.training.figures import draw_figures, panels
 from tfvae.training.files import write_whole, written_whole
+from tfvae.training.finite import FiniteSteps
 from tfvae.training.override import take_over
+from tfvae.training.own_folder import own_folder
 from tfvae.training.report import table_lines
 from tfvae.training.saving_callback import SaveCheckpoints
 from tfvae.training.signals import Interrupted, StopOnSignal
@@ -34,7 +38,7 @@ def train_and_evaluate(
     config: ConfigDict,
     workdir: str | os.PathLike,
     *,
-    strategy: str = "auto",
+    strategy: str | tf.distribute.Strategy = "auto",
     data_dir: str | os.PathLike | None = None,
     override: bool = False,
     verbose: int | str = "auto",
@@ -49,7 +53,8 @@ def train_and_evaluate(
     Args:
         config: The configuration; see `tfvae.training.default_config`.
         workdir: The folder of the run.
-        strategy: `"auto"`, `"one_device"` or `"mirrored"`.
+        strategy: A strategy, or its name: see `tfvae.distribute.strategy`. Of several workers all
+            call this alike, and the chief alone writes.
         data_dir: Folder with dataset files.
         override: Whether a run goes on although fields of its configuration have changed.
         verbose: As in `keras.Model.fit`.
@@ -68,13 +73,29 @@ def train_and_evaluate(
         >>> table = tfvae.training.train_and_evaluate(config, "runs/try")
     """
     check_config(config)
-    scope = distribute.strategy(strategy)
-    if config.xla and isinstance(scope, tf.distribute.MirroredStrategy):
+    scope = distribute.strategy(strategy) if isinstance(strategy, str) else strategy
+    replicated = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
+    if config.xla and isinstance(scope, replicated):
         raise UserError(
             "config.xla=True does not work with several replicas in this TensorFlow: set "
             "config.xla=False or take --strategy=one_device"
         )
-    folder, stop = Workdir(workdir), StopOnSignal()
+    if not workers.is_chief(scope):
+        verbose, say = 0, _nothing
+    with workers.lost_workers(scope), own_folder(scope, workdir) as own:
+        return _train_and_evaluate(config, own, scope, data_dir, override, verbose, say)
+
+
+def _nothing(line: str) -> None:
+    """What a worker says that is not the chief."""
+
+
+def _train_and_evaluate(
+    config, workdir, scope: tf.distribute.Strategy, data_dir, override: bool, verbose, say
+) -> dict[str, float]:
+    """The same in the folder of this process, with its strategy."""
+    together = functools.partial(workers.sums, scope)
+    folder, stop = Workdir(workdir), StopOnSignal(together)
     # The order of the data is a function of the epoch, which the loop writes down here.
     epoch = tf.Variable(0, dtype=tf.int64, trainable=False)
     train = load_data(config, config.train_split, data_dir=data_dir, epoch=epoch)
@@ -128,8 +149,12 @@ def train_and_evaluate(
             say(f"going on from {folder.checkpoint(batches)}")
         run = _Run(config, folder, checkpoints, data_dir, verbose)
         if batches < config.epochs * steps:
-            run.train(vae, train, test, epoch, batches, restored, stop)
+            run.train(vae, train, test, epoch, batches, restored, stop, say)
         return run.finish(vae, train, test, say)
+
+
+def _draws(vae: VAE) -> bool:
+    return workers.is_chief(vae.distribute_strategy)
 
 
 class _Run:
@@ -140,31 +165,50 @@ class _Run:
         self.data_dir, self.verbose = data_dir, verbose
 
     def train(
-        self, vae: VAE, train, test, epoch, batches: int, restored: Restored | None, stop
+        self, vae: VAE, train, test, epoch, batches: int, restored: Restored | None, stop, say
     ) -> None:
         """Fits the epochs that are left, the rest of one that was cut off first."""
         config, folder, checkpoints = self.config, self.folder, self.checkpoints
         steps = checkpoints.steps
         done, part = divmod(batches, steps)
         clock, counter = Clock(config.batch_size), EpochOfData(epoch, steps)
+        begun = [batches]
+
+        def explain(number: int) -> str:
+            """What was not finite in a batch of the latest `fit`, and what is left."""
+            at, place = divmod(begun[-1] + number, steps)
+            epoch.assign(at)
+            again = load_data(
+                config, config.train_split, data_dir=self.data_dir, epoch=epoch, start_step=place
+            )
+            saved = folder.saved()
+            kept = f"{saved[-1][1]} is kept" if saved else "nothing was saved yet"
+            what = diagnose(vae, next(iter(again)))
+            return f"batch {place + 1} of epoch {at + 1}, {what}; {kept}"
+
+        finite = FiniteSteps(config.on_nan, config.nan_cap, explain=explain)
+        finite.skipped = restored.record["skipped"] if restored is not None else 0
         saving = SaveCheckpoints(
             checkpoints,
             counter,
             interval(config.checkpoint_every),
             best=checkpoints.best_elbo(batches) if config.keep_best else None,
+            skipped=finite.look,
         )
         callbacks = [
             counter,
+            finite,
             clock,
             RowsFile(folder.metrics, dict, epochs_done=done),
             RowsFile(folder.times, clock.times, epochs_done=done),
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
-            *panels(config, folder, self.data_dir),
+            *(panels(config, folder, self.data_dir) if _draws(vae) else ()),
             saving,
             stop,
         ]
 
         def fit(dataset: tf.data.Dataset, first: int, last: int) -> None:
+            begun.append(max(batches, first * steps))
             with stop.fitting():
                 vae.fit(
                     dataset,
@@ -187,10 +231,12 @@ class _Run:
                 fit(train, done, config.epochs)
         except Interrupted:
             if not folder.checkpoint(counter.batches).exists():
-                checkpoints.save(vae, counter.batches)
+                checkpoints.save(vae, counter.batches, skipped=finite.look())
             raise
+        if finite.skipped:
+            say(f"{finite.skipped} steps were not finite and were left out")
         if not folder.checkpoint(config.epochs * steps).exists():
-            checkpoints.save(vae, config.epochs * steps)
+            checkpoints.save(vae, config.epochs * steps, skipped=finite.skipped)
 
     def finish(self, vae: VAE, train, test, say) -> dict[str, float]:
         """Saves the model, evaluates it, draws the figures and says where everything is."""
@@ -198,7 +244,7 @@ class _Run:
         vae.prior_layer.finish(vae, train)
         with written_whole(folder.model) as part:
             vae.save(part)
-        figures = draw_figures(vae, config, folder, self.data_dir)
+        figures = draw_figures(vae, config, folder, self.data_dir) if _draws(vae) else ()
         table = evaluate_likelihood(
             vae,
             test,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Sequence
 
 import keras
 
@@ -29,10 +30,14 @@ class StopOnSignal(keras.callbacks.Callback):
     """Turns Ctrl-C and SIGTERM into a stop between two batches, where the state is whole.
 
     Outside of a `fit`, and at a second signal, the stop is at once.
+
+    Args:
+        together: Adds up numbers over all workers of a cluster: they stop at the same batch.
     """
 
-    def __init__(self):
+    def __init__(self, together: Callable[[Sequence[int]], Sequence[int]] = list):
         super().__init__()
+        self._together = together
         self._asked: int | None = None
         self._fitting = False
 
@@ -67,8 +72,11 @@ class StopOnSignal(keras.callbacks.Callback):
             raise Interrupted(self._asked)
 
     def _stop_if_asked(self):
-        if self._asked is not None:
-            raise Interrupted(self._asked)
+        kinds = (signal.SIGTERM, signal.SIGINT)
+        asked = self._together([int(self._asked == kind) for kind in kinds])
+        for kind, count in zip(kinds, asked, strict=True):
+            if count:
+                raise Interrupted(kind)
 
     def on_train_batch_end(self, batch, logs=None):
         """Stops here if asked to, but not before the validation of a whole epoch."""

@@ -1,0 +1,185 @@
+"""What the workers of a cluster do, each in its process; on one device it gives the reference."""
+
+import importlib.util
+import json
+import os
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfvae
+from tfvae import distribute, workers
+from tfvae.objectives import ELBO, BetaTCVAE, FactorVAE
+from tfvae.schedules import Linear
+
+tfd = tfp.distributions
+EVENT = (3, 2, 1)
+BINARY = (np.random.default_rng(0).random((40, *EVENT)) < 0.4).astype(np.float32)
+
+
+def _objectives():
+    """The encoder whose noise is the same on any replica."""
+    path = os.path.join(os.path.dirname(__file__), "..", "objectives", "conftest.py")
+    spec = importlib.util.spec_from_file_location("objectives_conftest", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@keras.saving.register_keras_serializable(package="program")
+class Point(keras.layers.Layer):
+    """A posterior without noise: the replicas' draws are no part of the comparison."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(2)
+
+    def build(self, shape):
+        self.dense.build((None, 6))
+
+    def call(self, x):
+        return tfd.Independent(tfd.Deterministic(self.dense(tf.reshape(x, [-1, 6]))), 1)
+
+
+class Draws(ELBO):
+    """Logs the moments of z: those of equal examples differ by their noise alone."""
+
+    def call(self, x, output, *, step=0):
+        loss, terms = super().call(x, output, step=step)
+        z = tf.reduce_sum(output.latents[0].z, -1)
+        return tfvae.ObjectiveOutput(loss, {**terms, "z1": z, "z2": z**2})
+
+
+def decoder():
+    return tfvae.networks.Decoder(
+        tfvae.networks.MLP([8], "tanh"), tfvae.layers.IndependentBernoulli(EVENT)
+    )
+
+
+def vae_of(encoder, objective=None, *, rate=0.5, prior=None, built=True, **options):
+    keras.utils.set_random_seed(1)
+    vae = tfvae.VAE(encoder(), decoder(), prior, objective and objective())
+    if built:
+        vae.build((None, *EVENT))
+    vae.compile(keras.optimizers.SGD(rate), **options)
+    return vae
+
+
+def quantized():
+    encoder = tfvae.networks.BottomUp([tfvae.networks.MLP([8], "tanh"), keras.layers.Dense(6)])
+    prior = tfvae.priors.VectorQuantizer(codes=5, size=2, restart=0.0)
+    return vae_of(lambda: encoder, prior=prior, rate=0.1)
+
+
+def weighted(n):
+    weights = np.linspace(0, 3, n).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((BINARY[:n], np.zeros((n, 0)), weights))
+
+
+def plain(n):
+    return tf.data.Dataset.from_tensor_slices(BINARY[:n])
+
+
+# Name: the model, and the batches, the last of them shared unevenly or by one worker alone.
+CASES = {
+    "weights": (lambda: vae_of(Point, steps_per_execution=1), lambda: weighted(23).batch(7)),
+    "annealing": (
+        lambda: vae_of(
+            Point, lambda: ELBO(Linear(0.0, 4.0, 8), free_bits=2.0), steps_per_execution=4
+        ),
+        lambda: plain(26).batch(5),
+    ),
+    "beta_tcvae": (
+        lambda: vae_of(
+            _objectives().Encoder, lambda: BetaTCVAE(6.0, gamma=3.0, alpha=0.5), rate=0.1
+        ),
+        lambda: plain(15).batch(7),
+    ),
+    "factor_vae": (
+        lambda: vae_of(
+            _objectives().Encoder,
+            lambda: FactorVAE(5.0, units=(8,), optimizer=keras.optimizers.SGD(0.5)),
+            rate=0.1,
+        ),
+        lambda: plain(15).batch(7),
+    ),
+    "quantized": (quantized, lambda: {"x": BINARY[:22], "batch_size": 7, "shuffle": False}),
+}
+
+
+def results(strategy, names, folder):
+    """Trains, evaluates and predicts in every case; flat names to arrays."""
+    found = {}
+    held_out = plain(40).skip(27).batch(6)  # 13 examples
+    for name in names:
+        make, data = CASES[name]
+        with strategy.scope():
+            vae = make()
+        data = data()
+        data = data if isinstance(data, dict) else {"x": data}
+        more = files(folder) if name == "weights" else []
+        logs = vae.fit(
+            **data, validation_data=held_out, epochs=2, verbose=0, callbacks=more
+        ).history
+        if name == "weights":  # a saved model goes on, and `.keras` keeps the optimizer
+            vae.save(os.path.join(folder, "model.keras"))
+            workers.from_chief(strategy)  # the chief has written
+            with strategy.scope():
+                vae = tfvae.load(os.path.join(os.path.dirname(folder), "0", "model.keras"))
+            vae.fit(**data, verbose=0)
+        evaluated = vae.evaluate(held_out, verbose=0, return_dict=True)
+        predicted = vae.predict(held_out, verbose=0)
+        for kind, values in [("fit", logs), ("evaluate", evaluated), ("predict", predicted)]:
+            found |= {f"{name}/{kind}/{key}": np.asarray(value) for key, value in values.items()}
+        found |= {f"{name}/{i}/{w.path}": w.numpy() for i, w in enumerate(vae.weights)}
+        found[f"{name}/step"] = vae.step.numpy()
+    return found
+
+
+def files(folder):
+    """Callbacks of Keras that write."""
+    return [
+        keras.callbacks.CSVLogger(os.path.join(folder, "log.csv")),
+        keras.callbacks.TensorBoard(os.path.join(folder, "board")),
+        keras.callbacks.ModelCheckpoint(os.path.join(folder, "best.keras")),
+        keras.callbacks.BackupAndRestore(os.path.join(folder, "backup")),
+    ]
+
+
+def noise(strategy):
+    """The variance over replicas of the draws for one and the same example."""
+    with strategy.scope():
+        head = tfvae.layers.IndependentNormal(2)
+        vae = vae_of(lambda: tfvae.networks.Encoder(tfvae.networks.MLP([4]), head), Draws, rate=0.0)
+    data = tf.data.Dataset.from_tensors(np.repeat(BINARY[:1], strategy.num_replicas_in_sync, 0))
+    logs = [vae.fit(data, verbose=0).history, vae.evaluate(data, verbose=0, return_dict=True)]
+    return [float(np.squeeze(log["z2"]) - np.squeeze(log["z1"]) ** 2) for log in logs]
+
+
+def main(folder, names):
+    strategy = distribute.strategy("multi_worker")
+    index = strategy.cluster_resolver.task_id
+    if strategy.cluster_resolver.task_type == "worker" and "chief" in os.environ["TF_CONFIG"]:
+        index += 1
+    folder = os.path.join(folder, str(index))
+    facts = {
+        "replicas": strategy.num_replicas_in_sync,
+        "chief": workers.is_chief(strategy),
+        "from_chief": workers.from_chief(strategy, [index + 7, 2**40]),
+        "sums": workers.sums(strategy, [index, 2**40]),
+    }
+    arrays = results(strategy, names, folder)
+    facts["files"] = sorted(os.listdir(folder)) if os.path.exists(folder) else []
+    facts["noise"] = noise(strategy)
+    os.makedirs(folder, exist_ok=True)
+    np.savez(os.path.join(folder, "results.npz"), **arrays)
+    with open(os.path.join(folder, "facts.json"), "w") as file:
+        json.dump(facts, file)
+    workers.from_chief(strategy)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2].split(","))
