@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae import cluster, workers
 from tfvae.errors import UserError, unknown_name
+from tfvae.workers import is_chief
 
 __all__ = [
     "ReplicatedModel",
@@ -20,6 +21,7 @@ __all__ = [
     "batch_mean",
     "fold_in",
     "global_batch",
+    "is_chief",
     "replica_seed",
     "strategy",
 ]
@@ -343,12 +345,12 @@ class ReplicatedModel(keras.Model):
 
     def save(self, *args, **kwargs):
         """Saves the model, of several workers on the chief alone: `keras.Model.save`."""
-        if workers.is_chief(self.distribute_strategy):
+        if is_chief(self.distribute_strategy):
             super().save(*args, **kwargs)
 
     def save_weights(self, *args, **kwargs):
         """Saves the weights, of several workers on the chief alone: `keras.Model.save_weights`."""
-        if workers.is_chief(self.distribute_strategy):
+        if is_chief(self.distribute_strategy):
             super().save_weights(*args, **kwargs)
 
 

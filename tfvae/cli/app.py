@@ -12,12 +12,12 @@ from absl import app, flags
 
 import tfvae
 from tfvae.cli.quiet import import_quietly
-from tfvae.errors import UserError, unknown_name
+from tfvae.errors import LostWorkerError, UserError, unknown_name
 
 __all__ = ["run_command"]
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
-PREEMPTED = 75  # after SIGTERM: "a temporary failure, try again" in sysexits.h
+TRY_AGAIN = PREEMPTED = 75  # after SIGTERM: "a temporary failure" in sysexits.h
 HELP = ("--help", "-help", "-h", "--helpshort")
 
 
@@ -124,7 +124,7 @@ def run_command(main: Callable[[], int | None], title: str, *holders: flags.Flag
             return main()
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
-            return 1
+            return TRY_AGAIN if isinstance(error, LostWorkerError) else 1
         except KeyboardInterrupt:
             print("\ninterrupted", file=sys.stderr)
             return INTERRUPTED
