@@ -416,9 +416,9 @@ def iaf_vae(
     event_shape: Sequence[int],
     latent_dim: int = 16,
     *,
-    flow_steps: int = 4,
-    flow_hidden: Sequence[int] = (200,),
-    flow_context: int = 32,
+    flow_steps: int = 2,
+    flow_hidden: Sequence[int] = (320,),
+    flow_context: int = 200,
     **options,
 ) -> VAE:
     """The VAE whose posterior is an inverse autoregressive flow.

@@ -132,7 +132,8 @@ class InverseAutoregressiveFlow(DistributionLayer):
         activation: Keras activation of the hidden layers.
         gate_bias: What is added to s: above 0, each step begins close to the identity.
         min_scale: The smallest σ₀: the density is unbounded as σ₀ → 0.
-        kernel_initializer: Keras initializer of the networks.
+        kernel_initializer: Keras initializer of the networks; None: `VarianceScaling(0.1)`, small
+            weights, with which each step begins as a gate alone.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
@@ -156,13 +157,13 @@ class InverseAutoregressiveFlow(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        steps: int = 4,
-        hidden: Sequence[int] = (200,),
-        context_size: int = 32,
+        steps: int = 2,
+        hidden: Sequence[int] = (320,),
+        context_size: int = 200,
         activation: str | Callable = "elu",
         gate_bias: float = 2.0,
         min_scale: float = 1e-3,
-        kernel_initializer="glorot_uniform",
+        kernel_initializer=None,
         **kwargs,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
@@ -180,7 +181,9 @@ class InverseAutoregressiveFlow(DistributionLayer):
         self.activation = keras.activations.get(activation)
         self.gate_bias = gate_bias
         self.min_scale = min_scale
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.kernel_initializer = keras.initializers.get(
+            kernel_initializer or keras.initializers.VarianceScaling(0.1)
+        )
 
     def count_params_size(self) -> int:
         """Number of parameters: 2 event_size + context_size."""

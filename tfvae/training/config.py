@@ -57,7 +57,7 @@ def default_config() -> ConfigDict:
     )
     config.vamp_vae = ConfigDict({"pseudo_inputs": 500})
     config.nvp_vae = ConfigDict({"couplings": 6, "flow_hidden": (128, 128)})
-    config.iaf_vae = ConfigDict({"flow_steps": 4, "flow_hidden": (200,), "flow_context": 32})
+    config.iaf_vae = ConfigDict({"flow_steps": 2, "flow_hidden": (320,), "flow_context": 200})
     config.conditional_vae = ConfigDict({"conditional_prior": True})
     config.two_layer_vae = ConfigDict(
         {"upper_hidden": (100, 100), "activation": "tanh", "warm_up": 1000}
