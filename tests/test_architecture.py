@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import importlib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ FLOORS = [
     {"training", "evaluation", "plots", "data"},
     {"cli"},
 ]
+# Parts whose very definition is a composition of others.
+MADE_OF = {
+    "tfvae.layers.mixture": {"tfvae.layers.normal", "tfvae.layers.logistic"},
+    "tfvae.layers.mixture_one_hot": {"tfvae.layers.mixture", "tfvae.layers.one_hot_categorical"},
+}
 FORBIDDEN = {"tf_keras", "pickle", "cloudpickle", "dill"}
 
 
@@ -98,6 +104,31 @@ def test_no_two_modules_import_each_other():
         free = {module for module, names in needs.items() if not names & set(needs)}
         assert free, f"these import each other in a circle: {sorted(needs)}"
         needs = {m: names for m, names in needs.items() if m not in free}
+
+
+@pytest.mark.parametrize(
+    ("axis", "base"),
+    [("layers", "DistributionLayer"), ("objectives", "Objective"), ("priors", "Prior")],
+)
+def test_no_part_imports_its_sibling(axis, base):
+    """What two parts share stands in a file of its own; a part may extend another one."""
+    folder = importlib.import_module(f"tfvae.{axis}")
+    base = getattr(folder, base)
+    modules = {
+        name: importlib.import_module(name) for name in SOURCES if name.startswith(f"tfvae.{axis}.")
+    }
+    parts = {}
+    for name, module in modules.items():
+        own = [c for c in vars(module).values() if getattr(c, "__module__", None) == name]
+        own = [c for c in own if isinstance(c, type) and issubclass(c, base)]
+        if any(hasattr(folder, c.__name__) and not c.__subclasses__() for c in own):
+            parts[name] = own
+    assert len(parts) > 4
+    for name, own in parts.items():
+        extended = {c.__module__ for one in own for c in one.__mro__}
+        siblings = {other for other in imports(SOURCES[name]) if other in parts} - extended
+        siblings -= MADE_OF.get(name, set())
+        assert not siblings, f"{name} imports {sorted(siblings)}"
 
 
 @pytest.mark.parametrize("module", sorted(SOURCES))

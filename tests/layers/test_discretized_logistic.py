@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from tfvae.layers.discretized_logistic import LevelsLogistic
+from tfvae.layers.levels_logistic import LevelsLogistic
 
 LEVELS = np.arange(256, dtype="float32")
 CASES = [(0.0, 0.5), (0.3, 1e-3), (0.501, 1e-3), (-2.0, 0.05), (5.0, 0.3), (0.2, 30.0)]

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.layers import DiscretizedLogisticMixture
-from tfvae.layers.discretized_logistic import LevelsLogistic
 from tfvae.layers.discretized_logistic_mixture import LevelsLogisticMixture
+from tfvae.layers.levels_logistic import LevelsLogistic
 
 
 @pytest.fixture

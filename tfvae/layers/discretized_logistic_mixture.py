@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
-from tfvae.layers.discretized_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
+from tfvae.layers.levels_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
 
 tfd = tfp.distributions
 

@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.normal import IndependentNormal
 from tfvae.networks import MLP, Encoder
-from tfvae.priors.top_down import Block
+from tfvae.priors.block import Block
 
 tfd = tfp.distributions
 
