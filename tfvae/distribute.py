@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 
 import keras
 import numpy as np
@@ -300,19 +301,24 @@ class ReplicatedModel(keras.Model):
             function = tf.autograph.experimental.do_not_convert(function)
             return function if self.run_eagerly else tf.function(function, reduce_retracing=True)
 
-        run_next = compiled(lambda iterator: run(iterator.get_next()))
+        # Apart from the step: at the end of the data, what needs none of them would still run.
+        fetch = compiled(lambda iterator: iterator.get_next_as_optional())
+        run_item = compiled(lambda item: run(item.get_value()))
         run_batch, logs_of = compiled(run), compiled(logs_of)
 
+        def steps_on(iterator):
+            if not isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator)):
+                yield from map(run_batch, iterator)  # of `train_on_batch`
+            else:
+                while (item := fetch(iterator)).has_value():
+                    yield run_item(item)
+
         def function(iterator):
-            ours = isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
             outputs = None
             # No loop in the graph: its collectives keep the shape that they first had, and the
             # last batch has another.
-            for _ in range(count):
-                try:
-                    outputs = run_next(iterator) if ours else run_batch(next(iterator))
-                except (StopIteration, tf.errors.OutOfRangeError):
-                    break
+            for outputs in itertools.islice(steps_on(iterator), count):  # noqa: B007
+                pass
             if outputs is None:
                 raise StopIteration
             return logs_of(outputs)

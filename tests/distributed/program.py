@@ -134,7 +134,7 @@ def results(strategy, names, folder):
         predicted = vae.predict(held_out, verbose=0)
         for kind, values in [("fit", logs), ("evaluate", evaluated), ("predict", predicted)]:
             found |= {f"{name}/{kind}/{key}": np.asarray(value) for key, value in values.items()}
-        found |= {f"{name}/{i}/{w.path}": w.numpy() for i, w in enumerate(vae.weights)}
+        found |= {f"{name}/{i}/{w.name}": w.numpy() for i, w in enumerate(vae.weights)}
         found[f"{name}/step"] = vae.step.numpy()
     return found
 
