@@ -9,6 +9,7 @@ from tfvae.batches import first_batch, number_of_examples, unpack, with_context
 from tfvae.branches import check_branches, parts_of
 from tfvae.distribute import ReplicatedModel, as_seed, batch_mean, fold_in, replica_seed
 from tfvae.errors import UserError
+from tfvae.guard import Guard
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
@@ -38,6 +39,7 @@ class ObjectiveModel(ReplicatedModel):
         self.objective = objective
         self.seed = int(seed)
         self._auto_pace, self.branches = False, 1  # until compile says otherwise
+        self.guard: Guard | None = None  # set by a callback: what to do with a step that is NaN
         self.terms = TermMeans()
 
     def build(self, x_shape, context_shape=None):
@@ -247,8 +249,18 @@ class ObjectiveModel(ReplicatedModel):
             added = tf.cast(tf.add_n(added), loss.dtype)
             share += added / self.distribute_strategy.num_replicas_in_sync
             totals["loss"] += added * count
-        self.terms.update_state(totals, {**counts, "loss": count})
+        self._add_terms(totals, {**counts, "loss": count})
         return share, x, output
+
+    def _add_terms(self, totals: dict, counts: dict) -> None:
+        """Adds to the metrics; where steps may be left out, nothing that is not finite."""
+        if self.guard is not None:
+            finite = tf.math.is_finite(tf.add_n([tf.cast(t, tf.float32) for t in totals.values()]))
+            totals, counts = (
+                {name: tf.where(finite, value, tf.zeros_like(value)) for name, value in d.items()}
+                for d in (totals, counts)
+            )
+        self.terms.update_state(totals, counts)
 
     def _second_seed(self) -> tf.Tensor:
         """Of the objective's second loss: what looks across the global batch looks alike on all."""
@@ -257,23 +269,34 @@ class ObjectiveModel(ReplicatedModel):
     def _add_own(self, terms: dict, data) -> None:
         """Adds the terms of the objective's second loss on a batch to the metrics."""
         if terms:
-            self.terms.update_state(*_sums(terms, unpack(data)[2]))
+            self._add_terms(*_sums(terms, unpack(data)[2]))
 
     def train_step(self, data) -> dict:
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
         step, second_seed = self.step, self._second_seed()
         seed = replica_seed(self.seed, step)
-        weights, gradients = self.trainable_weights, []
+        weights, losses, gradients = self.trainable_weights, [], []
+        kept = self.guard.kept(self) if self.guard is not None else ()
         branches = self.branches if self.distribute_strategy.num_replicas_in_sync == 1 else 1
         for i, (part, share) in enumerate(parts_of(data, branches)):
             with tf.GradientTape() as tape:
                 noise = fold_in(seed, i) if i else seed
                 loss, x, output = self._batch_loss(part, noise, training=True)
+                losses.append(loss)
                 loss = self.optimizer.scale_loss(loss if branches == 1 else share * loss)
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
-        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+
+        def update(gradients):
+            self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+
+        if self.guard is None:
+            update(gradients)
+        else:
+            done = self.guard.apply(self, losses, gradients, update)
         self._add_own(self.objective.update(x, output, step=step, seed=second_seed), data)
+        if kept:
+            self.guard.restore(done, kept)
         return self.get_metrics_result()
 
     def test_step(self, data) -> dict:

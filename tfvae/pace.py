@@ -40,6 +40,8 @@ def _watches_batches(callback: keras.callbacks.Callback) -> bool:
         frequency = getattr(callback, "save_freq", getattr(callback, "update_freq", "epoch"))
         if frequency == "epoch" and not isinstance(callback, keras.callbacks.LambdaCallback):
             return False
+    if getattr(callback, "any_pace", False):
+        return False
     base = keras.callbacks.Callback
     return any(
         getattr(getattr(callback, hook), "__func__", None) is not getattr(base, hook)

@@ -1,0 +1,120 @@
+"""Steps that are not finite: left out inside the compiled function, and counted there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfvae.distribute import all_replicas_sum
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Applies an update where the loss and the gradients are finite, and keeps count.
+
+    All of it stays on the device: the state is one vector, which somebody reads now and then.
+    Weights stay as they were before the first step that was not to be skipped, in all steps
+    thereafter: it does not matter how late that is seen.
+
+    Args:
+        cap: How many steps may be skipped; 0: none.
+    """
+
+    def __init__(self, cap: int = 0):
+        self.cap = int(cap)
+        self.state = tf.Variable(  # steps seen, steps skipped, the step that was one too many
+            [0, 0, -1],
+            trainable=False,
+            dtype=tf.int64,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            name="guard",
+        )
+
+    def begin(self, skipped: int) -> None:
+        """Counts anew, with so many steps skipped already."""
+        self.state.assign([0, skipped, -1])
+
+    def kept(self, model) -> list[tuple]:
+        """The variables that a step changes beside the update, each with its value before it."""
+        if model.distribute_strategy.num_replicas_in_sync > 1:
+            return []
+        trained = {id(weight) for weight in model.trainable_weights}
+        own = getattr(getattr(model.objective, "optimizer", None), "variables", ())
+        others = [v for v in (*model.variables, *own) if id(v) not in trained]
+        return [(variable, tf.convert_to_tensor(variable)) for variable in others]
+
+    @staticmethod
+    def restore(finite: tf.Tensor, kept: Sequence[tuple]) -> None:
+        """Gives the variables their values back if the step was not finite."""
+        for variable, before in kept:
+            variable.assign(tf.where(finite, tf.convert_to_tensor(variable), before))
+
+    def apply(
+        self, model, losses: Sequence[tf.Tensor], gradients: Sequence, update: Callable
+    ) -> tf.Tensor:
+        """Does the update, or not.
+
+        Args:
+            model: The model.
+            losses: Scalars, not scaled.
+            gradients: Tensors, `tf.IndexedSlices` and None.
+            update: Takes the gradients and applies them.
+
+        Returns:
+            Whether the update was done, boolean scalar; the same on all replicas.
+        """
+        # A sum is finite where all its parts are: one pass over the memory, nothing stored.
+        total = tf.add_n([tf.cast(loss, tf.float32) for loss in losses])
+        sums = [
+            tf.cast(tf.reduce_sum(getattr(gradient, "values", gradient)), tf.float32)
+            for gradient in gradients
+            if gradient is not None
+        ]
+        scale = getattr(model.optimizer, "dynamic_scale", None)
+        spill = tf.add_n(sums) if sums else tf.constant(0.0)
+        if scale is not None:
+            # A gradient that overflows is the loss scale's affair, for as long as there is one.
+            spill = tf.where(tf.convert_to_tensor(scale) > 1.0, 0.0, spill)
+        bad = tf.cast(~tf.math.is_finite(total + spill), tf.float32)
+        finite = all_replicas_sum(bad) < 0.5
+        seen, skipped, stopped = tf.unstack(tf.convert_to_tensor(self.state))
+        running = stopped < 0
+        skip = running & ~finite & (skipped < self.cap)
+        stop = running & ~finite & (skipped >= self.cap)
+        self.state.assign(
+            tf.stack([seen + 1, skipped + tf.cast(skip, tf.int64), tf.where(stop, seen, stopped)])
+        )
+        done = finite & running
+        _where(done, skip, gradients, update, model.optimizer.iterations)
+        return done
+
+
+def _where(done, skip, gradients, update, iterations) -> None:
+    """The update, or a step of the counter alone where the step is skipped."""
+
+    def left_out():
+        iterations.assign_add(tf.cast(skip, iterations.dtype))
+
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        tf.cond(done, lambda: _nothing(update(gradients)), lambda: _nothing(left_out()))
+        return
+
+    def across(strategy, done, gradients):
+        # A branch that sums over replicas has to be one of all replicas together.
+        def all_update():
+            strategy.extended.call_for_each_replica(update, args=(gradients,))
+
+        tf.cond(
+            strategy.experimental_local_results(done)[0],
+            lambda: _nothing(all_update()),
+            lambda: _nothing(left_out()),
+        )
+
+    context.merge_call(across, args=(done, gradients))
+
+
+def _nothing(_) -> tf.Tensor:
+    return tf.constant(0)
