@@ -1,13 +1,9 @@
-"""What every Bayesian layer and every flow layer has to do. New ones are found by themselves."""
+"""What every Bayesian layer has to do. New ones are found by themselves."""
 
 import importlib
 import inspect
 import json
-import os
 import pkgutil
-import subprocess
-import sys
-import textwrap
 
 import keras
 import numpy as np
@@ -108,6 +104,7 @@ def test_model_fits_evaluates_predicts_and_is_saved(cls, model_of, tmp_path):
     assert np.isfinite(history["loss"][0])
     changed = [np.abs(a - b).max() > 0 for a, b in zip(before, model.get_weights(), strict=True)]
     assert all(changed), "every weight has a gradient"
+    model.run_eagerly = model_of is not sequential  # traced once is enough
     assert model.predict(x, verbose=0).shape == y.shape
     lines = []
     model.summary(print_fn=lines.append)
@@ -115,6 +112,7 @@ def test_model_fits_evaluates_predicts_and_is_saved(cls, model_of, tmp_path):
 
     model.save(tmp_path / "m.keras")
     loaded = keras.saving.load_model(tmp_path / "m.keras")  # safe mode is the default
+    loaded.run_eagerly = True
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
@@ -175,56 +173,59 @@ def test_mixed_precision_keeps_the_kl_in_float32(cls, policy):
     assert np.isfinite(history["loss"][0])
 
 
-REPLICAS = """
-    import sys, keras, numpy as np, tensorflow as tf
-    sys.path.insert(0, {folder!r})
-    tf.config.set_logical_device_configuration(
-        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-    )
-    import test_bayesian_layers as contract
-    from tfvae import layers
-
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    NARROW = layers.MeanFieldNormal(
-        loc_initializer="ones", untransformed_scale_initializer=keras.initializers.Constant(-20)
-    )
-
-    def narrow(kernel_size, bias_size, dtype):
-        return layers.WeightDistribution(NARROW, [kernel_size + bias_size], dtype=dtype)
-
-    def model_of(cls):
-        if issubclass(cls, contract.FactorizedLayer):
-            point = layers.MeanFieldNormal(True, loc_initializer="zeros")
-            layer = contract.make(cls, kernel_posterior_fn=NARROW, bias_posterior_fn=point)
-        else:
-            layer = contract.make(cls, make_posterior_fn=narrow)
-        model = contract.sequential(layer, contract.inputs(cls).shape[1:])
-        model.compile(keras.optimizers.SGD(0.01), loss="mse")
-        return model
-
-    for cls in contract.CLASSES:
-        x = contract.inputs(cls)
-        one = model_of(cls)
-        y = np.zeros_like(one(x))
-        with strategy.scope():
-            two = model_of(cls)
-        a, b = (m.fit(x, y, batch_size=8, verbose=0).history["loss"] for m in (one, two))
-        np.testing.assert_allclose(a, b, rtol=1e-5, err_msg=cls.__name__)
-        for v, w in zip(one.get_weights(), two.get_weights(), strict=True):
-            np.testing.assert_allclose(v, w, rtol=1e-4, atol=1e-6, err_msg=cls.__name__)
-
-        # Equal inputs on both replicas: the noise has to differ.
-        with strategy.scope():
-            noisy = contract.sequential(contract.make(cls), x.shape[1:])
-        run = tf.function(lambda x: strategy.run(noisy, args=(x,)))
-        first, second = strategy.experimental_local_results(run(x))
-        assert np.abs(first - second).max() > 1e-4, cls.__name__
-        print("two replicas", cls.__name__)
-"""
+NARROW = layers.MeanFieldNormal(
+    loc_initializer="ones", untransformed_scale_initializer=keras.initializers.Constant(-20)
+)
 
 
-def test_two_replicas_train_as_one_and_draw_noise_of_their_own():
-    code = textwrap.dedent(REPLICAS).format(folder=os.path.dirname(os.path.abspath(__file__)))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.count("two replicas") == len(CLASSES)
+def narrow(kernel_size, bias_size, dtype):
+    return layers.WeightDistribution(NARROW, [kernel_size + bias_size], dtype=dtype)
+
+
+def without_noise(cls):
+    """A model whose weights are as good as certain."""
+    if issubclass(cls, FactorizedLayer):
+        point = layers.MeanFieldNormal(True, loc_initializer="zeros")
+        layer = make(cls, kernel_posterior_fn=NARROW, bias_posterior_fn=point)
+    else:
+        layer = make(cls, make_posterior_fn=narrow)
+    shape = inputs(cls).shape[1:]
+    model = keras.Sequential([keras.Input(shape), layer, keras.layers.Flatten()])
+    model.compile(keras.optimizers.SGD(0.01), loss="mse")
+    return model
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_sample_weights_are_factors_of_the_examples_and_not_of_the_kl(cls):
+    x, model = inputs(cls), without_noise(cls)
+    model.run_eagerly = True  # nothing to trace
+    outputs = model(x).numpy()
+    y = 3 * np.random.default_rng(1).normal(size=outputs.shape)
+    weights = np.linspace(0.0, 3.0, len(x))
+    squares = ((y - outputs) ** 2).mean(axis=1)
+    expected = (weights * squares).mean() + kl(model.layers[0])
+    assert abs((weights - 1) * squares).mean() > 0.1
+    loss = model.evaluate(x, y, sample_weight=weights, verbose=0)
+    np.testing.assert_allclose(loss, expected, atol=1e-3)
+    loss = model.fit(x, y, sample_weight=weights, verbose=0).history["loss"][0]
+    np.testing.assert_allclose(loss, expected, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cls", CLASSES)
+def test_two_replicas_train_as_one_and_draw_noise_of_their_own(cls, mirrored):
+    x, one = inputs(cls), without_noise(cls)
+    one.run_eagerly = True  # nothing to trace
+    y = np.zeros_like(one(x))
+    with mirrored.scope():
+        two = without_noise(cls)
+        noisy = sequential(make(cls), x.shape[1:])
+    a, b = (m.fit(x, y, batch_size=8, verbose=0).history["loss"] for m in (one, two))
+    np.testing.assert_allclose(a, b, rtol=1e-5)
+    for v, w in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(v, w, rtol=1e-4, atol=1e-6)
+
+    # Equal inputs on both replicas: the noise has to differ.
+    run = tf.function(lambda x: mirrored.run(noisy, args=(x,)))
+    first, second = mirrored.experimental_local_results(run(x))
+    assert np.abs(first - second).max() > 1e-4
