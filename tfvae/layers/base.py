@@ -14,7 +14,14 @@ from tfvae.layers.coercible import TensorDistribution, ValueOf
 
 tfd = tfp.distributions
 
-__all__ = ["DistributionLayer", "event_shape_of", "positive", "saved_function"]
+__all__ = [
+    "DistributionLayer",
+    "event_shape_of",
+    "levels_of",
+    "min_scale_of",
+    "positive",
+    "saved_function",
+]
 
 CONVERSIONS = {
     "sample": lambda distribution: distribution.sample(),
@@ -41,6 +48,20 @@ def event_shape_of(value: int | Sequence[int]) -> tuple[int, ...]:
     if not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise UserError(f"event_shape takes positive integers, got {value!r}")
     return tuple(int(n) for n in shape)
+
+
+def levels_of(value: int) -> int:
+    """Checks a number of levels, 2 or more, and returns it."""
+    if not (isinstance(value, int) and value >= 2):
+        raise UserError(f"levels takes an integer above 1, got {value!r}")
+    return value
+
+
+def min_scale_of(value: float) -> float:
+    """Checks the floor of a scale, a number above 0, and returns it."""
+    if not value > 0:
+        raise UserError(f"min_scale takes a number above 0, got {value!r}")
+    return value
 
 
 def positive(raw: tf.Tensor, minimum: float) -> tf.Tensor:

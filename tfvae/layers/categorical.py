@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer
+from tfvae.layers.base import DistributionLayer, levels_of
 
 tfd = tfp.distributions
 
@@ -80,9 +79,7 @@ class IndependentCategorical(DistributionLayer):
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        if not (isinstance(levels, int) and levels >= 2):
-            raise UserError(f"levels takes an integer above 1, got {levels!r}")
-        self.levels = self.params_per_element = levels
+        self.levels = self.params_per_element = levels_of(levels)
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the categoricals of `[*batch, params_size]` logits, those of a pixel together."""

@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic
 
 tfd = tfp.distributions
@@ -57,12 +56,8 @@ class DiscretizedLogistic(DistributionLayer):
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        if not (isinstance(levels, int) and levels >= 2):
-            raise UserError(f"levels takes an integer above 1, got {levels!r}")
-        if not min_scale > 0:
-            raise UserError(f"min_scale takes a number above 0, got {min_scale!r}")
-        self.levels = levels
-        self.min_scale = min_scale
+        self.levels = levels_of(levels)
+        self.min_scale = min_scale_of(min_scale)
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the discretized logistics of `[*batch, params_size]` parameters."""

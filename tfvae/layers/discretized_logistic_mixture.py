@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
 
 tfd = tfp.distributions
@@ -183,14 +183,11 @@ class DiscretizedLogisticMixture(DistributionLayer):
                 f"event_shape takes a shape with the channels last, 1 to 4, got {event_shape!r}: "
                 "add an axis of 1 for grey images"
             )
-        for name, value, least in (("num_components", num_components, 1), ("levels", levels, 2)):
-            if not (isinstance(value, int) and value >= least):
-                raise UserError(f"{name} takes an integer from {least} on, got {value!r}")
-        if not min_scale > 0:
-            raise UserError(f"min_scale takes a number above 0, got {min_scale!r}")
+        if not (isinstance(num_components, int) and num_components >= 1):
+            raise UserError(f"num_components takes an integer above 0, got {num_components!r}")
         self.num_components = num_components
-        self.levels = levels
-        self.min_scale = min_scale
+        self.levels = levels_of(levels)
+        self.min_scale = min_scale_of(min_scale)
 
     @property
     def _sizes(self) -> list[int]:

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
-from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -172,15 +172,13 @@ class InverseAutoregressiveFlow(DistributionLayer):
         for name, value in [("steps", steps), ("context_size", context_size)]:
             if value != int(value) or value < 1:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")
-        if not min_scale > 0:
-            raise UserError(f"min_scale takes a number above 0, got {min_scale!r}")
         self.event_size = self.event_shape[0]
         self.steps = int(steps)
         self.hidden = [int(units) for units in hidden]
         self.context_size = int(context_size)
         self.activation = keras.activations.get(activation)
         self.gate_bias = gate_bias
-        self.min_scale = min_scale
+        self.min_scale = min_scale_of(min_scale)
         self.kernel_initializer = keras.initializers.get(
             kernel_initializer or keras.initializers.VarianceScaling(0.1)
         )

@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 
 tfd = tfp.distributions
 
@@ -48,9 +47,7 @@ class IndependentLogistic(DistributionLayer):
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        if not min_scale > 0:
-            raise UserError(f"min_scale takes a number above 0, got {min_scale!r}")
-        self.min_scale = min_scale
+        self.min_scale = min_scale_of(min_scale)
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the logistics of `[*batch, params_size]` parameters."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 
 tfd = tfp.distributions
 
@@ -53,10 +53,8 @@ class MultivariateNormalTriL(DistributionLayer):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if len(self.event_shape) != 1:
             raise UserError(f"event_size takes an integer above 0, got {event_size!r}")
-        if not min_scale > 0:
-            raise UserError(f"min_scale takes a number above 0, got {min_scale!r}")
         self.event_size = self.event_shape[0]
-        self.min_scale = min_scale
+        self.min_scale = min_scale_of(min_scale)
 
     def count_params_size(self) -> int:
         """Number of parameters: d + d(d + 1)/2."""

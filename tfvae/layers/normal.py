@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 
 tfd = tfp.distributions
 
@@ -55,10 +55,8 @@ class IndependentNormal(DistributionLayer):
         fixed = isinstance(scale, (int, float)) and scale > 0
         if not (fixed or scale in ("learned", "shared")):
             raise UserError(f"scale takes 'learned', 'shared' or a number above 0, got {scale!r}")
-        if not min_scale > 0:
-            raise UserError(f"min_scale takes a number above 0, got {min_scale!r}")
         self.scale = scale
-        self.min_scale = min_scale
+        self.min_scale = min_scale_of(min_scale)
         self.params_per_element = 2 if scale == "learned" else 1
 
     def build(self, input_shape):
