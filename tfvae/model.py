@@ -275,7 +275,7 @@ class ObjectiveModel(ReplicatedModel):
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
         step, second_seed = self.step, self._second_seed()
         seed = replica_seed(self.seed, step)
-        weights, losses, gradients = self.trainable_weights, [], []
+        losses, gradients = [], []
         kept = self.guard.kept(self) if self.guard is not None else ()
         branches = self.branches if self.distribute_strategy.num_replicas_in_sync == 1 else 1
         for i, (part, share) in enumerate(parts_of(data, branches)):
@@ -284,6 +284,7 @@ class ObjectiveModel(ReplicatedModel):
                 loss, x, output = self._batch_loss(part, noise, training=True)
                 losses.append(loss)
                 loss = self.optimizer.scale_loss(loss if branches == 1 else share * loss)
+            weights = self.trainable_weights  # `train_on_batch` alone comes here without any
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
 

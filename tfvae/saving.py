@@ -7,17 +7,22 @@ import os
 import keras
 
 from tfvae import layers, networks, objectives, priors
-from tfvae.errors import MissingFileError
+from tfvae.archive import at_most, check_archive
+from tfvae.errors import MissingFileError, UserError
 from tfvae.vae import VAE
 
 __all__ = ["load"]
 
 # Importing these registered their classes with Keras.
 _REGISTERED = (layers, networks, objectives, priors)
+SLACK = 1 << 20  # elements of metrics, seeds and counters, which are not stored
 
 
 def load(path: str | os.PathLike) -> VAE:
     """Loads a model that `vae.save("m.keras")` wrote: weights, configuration, compile state.
+
+    The file is data: a lambda or a class that is neither Keras's nor registered, a member that
+    would be written elsewhere, or weights larger than the file are refused before anything is made.
 
     Args:
         path: The `.keras` file.
@@ -27,6 +32,7 @@ def load(path: str | os.PathLike) -> VAE:
 
     Raises:
         MissingFileError: If there is no such file.
+        UserError: If it is no saved model, is damaged, or holds what could run.
 
     Example:
         >>> vae.save("m.keras")
@@ -35,4 +41,12 @@ def load(path: str | os.PathLike) -> VAE:
     path = os.fspath(path)
     if not os.path.exists(path):
         raise MissingFileError(f"no model at {path!r}: give the .keras file that vae.save wrote")
-    return keras.saving.load_model(path)
+    try:
+        elements = check_archive(path)
+        # Optimizers keep two or three arrays for each of the weights, and may not be stored yet.
+        with at_most(4 * elements + SLACK):
+            return keras.saving.load_model(path, safe_mode=True)
+    except Exception as error:  # zipfile, zlib, json, h5py, Keras and TensorFlow have their own
+        reason = " ".join(str(error).split())
+        reason = reason[:300] + "..." * (len(reason) > 300) or type(error).__name__
+        raise UserError(f"cannot load {path!r}: {reason}") from error
