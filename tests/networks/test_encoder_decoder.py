@@ -7,7 +7,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tfvae.layers import IndependentBernoulli, IndependentNormal, MultivariateNormalTriL
 from tfvae.networks import MLP, Decoder, Encoder
-from tfvae.networks.conditional import join
+from tfvae.networks.conditioning import join
 
 tfd = tfp.distributions
 
@@ -113,7 +113,7 @@ def test_join_puts_features_or_channels():
 def test_labels_through_a_conditioner(images, labels):
     encoder = Encoder(MLP([8]), IndependentNormal(3), conditioner=one_hot())
     mean = encoder(images, context=labels).mean()
-    assert encoder.trunk.stack[0].kernel.shape[0] == 4 * 4 * (2 + 3)
+    assert encoder.trunk.stack[1].kernel.shape[0] == 4 * 4 * (2 + 3)
     # An example's mean depends on its own label alone.
     other = labels.copy()
     other[0] = (other[0] + 1) % 3

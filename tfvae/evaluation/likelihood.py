@@ -43,8 +43,7 @@ def evaluate_likelihood(
         By name: `examples`, `samples`; `elbo` and `log_prob` (means, nats), `elbo_se` and
         `log_prob_se` (standard errors of the means over the examples, nats); `gap` (log_prob −
         elbo, nats: what the posterior and its sampling lose); `bits_per_dim` of log_prob where
-        the data are discrete; `active_units` of all latent groups where the posterior has a
-        mean.
+        the data are discrete; `active_units` of all latent groups.
 
     Raises:
         UserError: If there is no example.
@@ -66,7 +65,7 @@ def evaluate_likelihood(
         here = fold_in(as_seed(seed), i)
         elbos.append(vae.elbo(x, seed=here, context=context).numpy())
         log_probs.append(vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy())
-        means.append(_posterior_mean(vae, x, context))
+        means.append(_means(vae, x, context))
         if not dimensions:
             dimensions = math.prod(x.shape[1:])
             one = None if context is None else context[:1]
@@ -85,14 +84,11 @@ def evaluate_likelihood(
     table["gap"] = table["log_prob"] - table["elbo"]
     if discrete:
         table["bits_per_dim"] = -table["log_prob"] / (dimensions * math.log(2.0))
-    if means[0] is not None:
-        table["active_units"] = active_units(np.concatenate(means))
+    table["active_units"] = active_units(np.concatenate(means))
     return table
 
 
-def _posterior_mean(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray | None:
-    try:
-        means = vae.predict_step((x, context))["z"]  # of all groups, where there are several
-    except NotImplementedError:
-        return None
+def _means(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray:
+    """The posterior means of all groups side by side, `[batch, latent variables]`."""
+    means = vae.prior_layer.means(vae._encode(x, context), context=context)
     return np.concatenate([np.reshape(z, [len(z), -1]) for z in tf.nest.flatten(means)], axis=1)

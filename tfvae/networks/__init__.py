@@ -1,6 +1,6 @@
 """Encoder and decoder, and the trunks that they are made of."""
 
-from tfvae.networks.bottleneck import BottleneckStage, bottleneck_stages
+from tfvae.networks.bottleneck_stage import BottleneckStage, bottleneck_stages
 from tfvae.networks.bottom_up import BottomUp
 from tfvae.networks.conv import ConvDown, ConvUp
 from tfvae.networks.decoder import Decoder

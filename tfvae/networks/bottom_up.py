@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfvae.networks.conditional import Conditioned, build_by_call
+from tfvae.networks.conditional import build_by_call
+from tfvae.networks.conditioning import Conditioned
 
 __all__ = ["BottomUp"]
 

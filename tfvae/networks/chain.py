@@ -1,4 +1,4 @@
-"""Parts of trunks on grids: layers in a row, sizes that halve, the way to the coarsest grid."""
+"""Parts of trunks: layers in a row, sizes of grids that halve, the way to the coarsest grid."""
 
 from __future__ import annotations
 

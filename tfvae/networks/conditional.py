@@ -1,4 +1,4 @@
-"""What `Encoder` and `Decoder` share: a trunk, a projection, a head, and conditioning."""
+"""What `Encoder` and `Decoder` share: a trunk, a projection, a head."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.coercible import concrete
-from tfvae.sharing import serialize_shared
+from tfvae.networks.conditioning import Conditioned
 
 tfd = tfp.distributions
 
-__all__ = ["ConditionalNetwork", "Conditioned", "build_by_call", "join", "vector_of"]
+__all__ = ["ConditionalNetwork", "build_by_call"]
 
 
 def build_by_call(function, *shapes) -> None:
@@ -28,96 +28,6 @@ def build_by_call(function, *shapes) -> None:
     """
     with tf.init_scope():
         function(*(None if s is None else tf.zeros([n or 1 for n in s]) for s in shapes))
-
-
-def vector_of(
-    name: str, conditioner: keras.layers.Layer | None, context: tf.Tensor | None
-) -> tf.Tensor | None:
-    """The conditioner's vector of a context.
-
-    Args:
-        name: Whose conditioner it is.
-        conditioner: Keras layer from the context to a vector, or None.
-        context: `[batch, ...]`, or None.
-
-    Returns:
-        `[batch, size]`; None where there is no conditioner.
-
-    Raises:
-        UserError: If there is a conditioner and no context.
-    """
-    if conditioner is None:
-        return None
-    if context is None:
-        raise UserError(
-            f"{name} has a conditioner but got no context: give context=..., or data of "
-            "(x, context)"
-        )
-    return conditioner(tf.convert_to_tensor(context))
-
-
-def join(x: tf.Tensor | None, vector: tf.Tensor | None) -> tf.Tensor | None:
-    """Puts a vector beside the last axis of `x`: as further features, or as further channels.
-
-    Args:
-        x: `[batch, ..., channels]`, or None for nothing.
-        vector: `[batch, size]`, or None for nothing.
-
-    Returns:
-        `[batch, ..., channels + size]`; the other one where one is None.
-    """
-    if x is None or vector is None:
-        return vector if x is None else x
-    vector = tf.cast(vector, x.dtype)
-    for _ in range(x.shape.rank - 2):
-        vector = vector[:, None]
-    shape = tf.concat([tf.shape(x)[:-1], tf.shape(vector)[-1:]], axis=0)
-    return tf.concat([x, tf.broadcast_to(vector, shape)], axis=-1)
-
-
-class Conditioned(keras.Model):
-    """Base of the networks that take a context beside their input.
-
-    Args:
-        conditioner: For a conditional model: a Keras layer from the context to a vector
-            `[batch, size]`, such as `keras.layers.CategoryEncoding(10, output_mode="one_hot")`
-            for labels or `keras.layers.Identity()` for vectors. The vector joins the input.
-        **kwargs: Arguments of `keras.Model`.
-    """
-
-    def __init__(self, *, conditioner: keras.layers.Layer | None = None, **kwargs):
-        super().__init__(**kwargs)
-        self.conditioner = conditioner
-
-    def conditioned(self, inputs, context) -> tf.Tensor:
-        """The inputs in the compute dtype, with the conditioner's vector beside their channels.
-
-        Args:
-            inputs: `[batch, ...]`.
-            context: `[batch, ...]`, or None where there is no conditioner.
-
-        Returns:
-            `[batch, ...]`.
-
-        Raises:
-            UserError: If there is one of context and conditioner without the other.
-        """
-        if context is not None and self.conditioner is None:
-            raise UserError(
-                f"{self.name} got a context but has no conditioner: leave the context out "
-                "(labels=False in tfvae.data.load) or give the network a conditioner"
-            )
-        vector = vector_of(self.name, self.conditioner, context)
-        return join(tf.cast(inputs, self.compute_dtype), vector)
-
-    def get_config(self) -> dict:
-        """Configuration for saving."""
-        return {**super().get_config(), "conditioner": serialize_shared(self.conditioner)}
-
-    @classmethod
-    def from_config(cls, config: dict) -> Conditioned:
-        """Makes the network of its configuration."""
-        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 class ConditionalNetwork(Conditioned):

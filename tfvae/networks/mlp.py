@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import keras
 
+from tfvae.networks.chain import Chain
+
 __all__ = ["MLP"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class MLP(keras.layers.Layer):
+class MLP(Chain):
     """Dense layers on the flattened input.
 
     Args:
@@ -27,32 +29,13 @@ class MLP(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden = [int(n) for n in hidden]
         self.activation = keras.activations.get(activation)
-        self.flatten = keras.layers.Flatten(dtype=self.dtype_policy)
         self.stack = [
-            keras.layers.Dense(n, activation=self.activation, dtype=self.dtype_policy)
-            for n in self.hidden
+            keras.layers.Flatten(dtype=self.dtype_policy),
+            *(
+                keras.layers.Dense(n, activation=self.activation, dtype=self.dtype_policy)
+                for n in self.hidden
+            ),
         ]
-
-    def build(self, input_shape):
-        """Makes the weights for inputs `[batch, *shape]`."""
-        self.flatten.build(input_shape)
-        shape = self.flatten.compute_output_shape(input_shape)
-        for layer in self.stack:
-            layer.build(shape)
-            shape = layer.compute_output_shape(shape)
-
-    def call(self, x):
-        """Maps `[batch, *shape]` to features `[batch, hidden[-1]]`."""
-        x = self.flatten(x)
-        for layer in self.stack:
-            x = layer(x)
-        return x
-
-    def compute_output_shape(self, input_shape):
-        """Shape of the features."""
-        if self.stack:
-            return (input_shape[0], self.hidden[-1])
-        return self.flatten.compute_output_shape(input_shape)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.networks.conditional import join
+from tfvae.networks.conditioning import join
 
 tfd = tfp.distributions
 

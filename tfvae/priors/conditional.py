@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
-from tfvae.networks.conditional import vector_of
+from tfvae.networks.conditioning import vector_of
 from tfvae.priors.base import Prior
 from tfvae.sharing import serialize_shared
 

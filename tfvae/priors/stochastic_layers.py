@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.folding import Unfolded
 from tfvae.layers.coercible import returned
-from tfvae.networks.conditional import join
+from tfvae.networks.conditioning import join
 from tfvae.priors.hierarchy import Hierarchy
 
 tfd = tfp.distributions
