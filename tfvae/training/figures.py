@@ -100,7 +100,7 @@ def draw_figures(
         try:
             figure = draw()
         except UserError as error:  # not every figure is of every model
-            logging.warning("no figure %r: %s", name, error)
+            logging.info("no figure %r: %s", name, error)
         else:
             files.append(plots.save(figure, workdir.figures / f"{name}.png"))
     return files

@@ -127,6 +127,8 @@ class Panels(keras.callbacks.Callback):
                 else:
                     tf.summary.histogram(name, made, step=epoch)
             self._writer.flush()
+        except UserError as error:  # not every figure is of every model
+            logging.info("TensorBoard has no panel %r: %s", name, error)
         except Exception as error:
             if name not in self._reported:
                 self._reported.add(name)
