@@ -88,7 +88,10 @@ CASES = {
     "weights": (lambda: vae_of(Point, steps_per_execution=1), lambda: weighted(23).batch(7)),
     "annealing": (
         lambda: vae_of(
-            Point, lambda: ELBO(Linear(0.0, 4.0, 8), free_bits=2.0), steps_per_execution=4
+            Point,
+            lambda: ELBO(Linear(0.0, 4.0, 8), free_bits=2.0),
+            rate=0.02,
+            steps_per_execution=4,
         ),
         lambda: plain(26).batch(5),
     ),

@@ -40,7 +40,7 @@ def test_workers_do_what_one_device_does(
             assert {name.split("/")[0] for name in found} == {*names}
             for name in found:
                 np.testing.assert_allclose(
-                    found[name], expected[name], rtol=1e-4, atol=1e-5, err_msg=name
+                    found[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name
                 )
     rows = (tmp_path / "0" / "log.csv").read_text().splitlines()
     assert len(rows) == 3
