@@ -70,12 +70,20 @@ def test_brute_force_of_few_examples(vae, monkeypatch):
     assert total_correlation(vae, data, seed=5) == pytest.approx(table, rel=1e-5)
     assert total_correlation(vae, data, seed=6) != pytest.approx(table, rel=1e-3)
     assert total_correlation(vae, data, examples=5)["examples"] == 5
+    # Fewer draws: the sums are over all examples still.
+    table = total_correlation(vae, data, draws=4, seed=5)
+    assert table["examples"] == 7
+    assert table["total_correlation"] == pytest.approx(draws[:4].mean(), rel=1e-4)
+    assert table["total_correlation_se"] == pytest.approx(draws[:4].std(ddof=1) / 2, rel=1e-4)
+    assert table["mutual_information"] == pytest.approx((own - joint)[:4].mean(), rel=1e-4)
 
 
 def test_refusals(vae, make_vae):
     data = tf.data.Dataset.from_tensor_slices(correlated(6, 0.5)).batch(3)
     with pytest.raises(tfvae.UserError, match="examples takes a number from 1"):
         total_correlation(vae, data, examples=0)
+    with pytest.raises(tfvae.UserError, match="draws takes a number from 1"):
+        total_correlation(vae, data, draws=0)
     with pytest.raises(tfvae.UserError, match="the data set is empty"):
         total_correlation(vae, data.take(0))
     full = make_vae(
