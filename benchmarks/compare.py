@@ -140,7 +140,7 @@ def main(argv) -> int:
         for workload in chosen:
             _say(f"\n{workload.title}")
             measured[workload.name] = race(
-                workload, interpreters, images, rounds=_ROUNDS.value, say=_say
+                workload, interpreters, images, folder, rounds=_ROUNDS.value, say=_say
             )
             wrong += disagreements(workload, measured[workload.name])
             _say("\n" + table(workload, measured[workload.name]))

@@ -51,13 +51,13 @@ class Result:
 class _Process:
     """A contestant in a process of its own."""
 
-    def __init__(self, name: str, workload: Workload, python: str, images: str):
+    def __init__(self, name: str, workload: Workload, python: str, images: str, folder: str):
         module, _, replicas = name.partition(":")
         self.name = name
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
         command = [python, "-m", f"benchmarks.contestants.{module}"]
         command += [f"--workload={workload.name}", f"--steps={workload.steps}"]
-        command += [f"--images={images}", f"--replicas={replicas or 1}"]
+        command += [f"--images={images}", f"--folder={folder}", f"--replicas={replicas or 1}"]
         # Its warnings and progress bars are nobody's business unless it fails.
         self._process = subprocess.Popen(
             command,
@@ -101,6 +101,7 @@ def race(
     workload: Workload,
     pythons: Mapping[str, str],
     images: str,
+    folder: str,
     *,
     rounds: int,
     say: Callable[[str], None] = print,
@@ -111,6 +112,7 @@ def race(
         workload: The workload.
         pythons: Module of a contestant -> the interpreter that has its libraries.
         images: The file of the images.
+        folder: For files of the contestants.
         rounds: How many rounds count.
         say: Takes lines on how it goes.
 
@@ -123,7 +125,7 @@ def race(
     results = {name: Result() for name in workload.contestants}
 
     def started(name: str) -> _Process:
-        return _Process(name, workload, pythons[name.partition(":")[0]], images)
+        return _Process(name, workload, pythons[name.partition(":")[0]], images, folder)
 
     def note(name: str, answer: dict, *, key: str = "seconds", warm: bool = True) -> None:
         faults = f"  ({answer['faults']} pages from the disk)" if answer["faults"] else ""

@@ -42,12 +42,14 @@ class Turns:
         workload: What is to be done.
         replicas: On how many logical devices.
         images_file: An .npz file with `x_train`, uint8 `[n, height, width, channels]`.
+        folder: For files; the driver removes it.
     """
 
     def __init__(self):
         parser = argparse.ArgumentParser()
         parser.add_argument("--workload", choices=WORKLOADS, required=True)
         parser.add_argument("--images", required=True)
+        parser.add_argument("--folder", required=True)
         parser.add_argument("--steps", type=int, default=0)
         parser.add_argument("--replicas", type=int, default=1)
         given = parser.parse_args()
@@ -55,7 +57,7 @@ class Turns:
         if given.steps:
             self.workload = dataclasses.replace(self.workload, steps=given.steps)
         self.replicas = given.replicas
-        self.images_file = given.images
+        self.images_file, self.folder = given.images, given.folder
         # What libraries print is no answer.
         self._answers = os.fdopen(os.dup(1), "w")
         os.dup2(2, 1)

@@ -11,8 +11,8 @@ __all__ = ["TARGETS", "TITLES", "WORKLOADS", "Target", "Workload"]
 
 # Module in `benchmarks.contestants` (with `:2` for two replicas) -> how the tables call it.
 TITLES = {
-    "fit": "tfvae, `fit`",
-    "fit:2": "tfvae, `fit`, two replicas",
+    "fit": "tfvae-train",
+    "fit:2": "tfvae-train, two replicas",
     "tf_loop": "TensorFlow, hand-written loop",
     "keras_example": "Keras, example of its site",
     "torch_eager": "PyTorch, eager",

@@ -1,34 +1,43 @@
-"""tfvae: `fit` with the data, the model and the settings that `tfvae-train` takes by default."""
+"""tfvae: `tfvae-train` at its defaults; for log p(x), the model's `log_prob` in such a process.
+
+The command itself runs, with all that it does beside the steps. `fit` alone is called through a
+wrapper here: an epoch is a turn, the weights are those of all contestants, and there is no
+validation, which the peers do not have either. Checkpoints and figures are for later epochs.
+"""
 
 from __future__ import annotations
+
+import sys
+import tempfile
 
 from benchmarks.networks import decoder, encoder, initial_weights
 from benchmarks.turns import Turns
 
+NEVER = 10**6  # epochs
 
-def config_of(turns: Turns):
-    """What a user would write on the command line: the workload's fields, and no other."""
-    from configs.mnist import get_config
 
-    workload, config = turns.workload, get_config()
-    config.dataset = f"npz:{turns.images_file}"
-    config.train_split = f"train[:{turns.examples}]"
-    config.batch_size = workload.batch
-    config.network = workload.network
+def flags_of(turns: Turns) -> list[str]:
+    """What a user would write on the command line for the workload."""
+    workload = turns.workload
+    fields = {
+        "dataset": f"npz:{turns.images_file}",
+        "train_split": f"train[:{turns.examples}]",
+        "batch_size": workload.batch,
+        "network": workload.network,
+        "epochs": NEVER,
+        "checkpoint_every": f"{NEVER} epochs",
+        "panels_every": 0,
+    }
     if workload.kind == "train" and workload.samples:
-        config.recipe, config.samples = "iwae", workload.samples
-    return config
+        fields |= {"recipe": "iwae", "samples": workload.samples}
+    return [f"--config.{name}={value}" for name, value in fields.items()]
 
 
-def model_of(config, image: tuple[int, int, int]):
-    """The compiled model, with the weights that all contestants start from."""
-    from tfvae.training.build import build_model
-
-    vae = build_model(config)
-    parts = [(vae.encoder, encoder), (vae.decoder, decoder)]
-    for seed, (part, kernels) in enumerate(parts):
-        part.set_weights(initial_weights(kernels(config.network, image), seed=seed))
-    return vae
+def begin_alike(turns: Turns, vae) -> None:
+    """Gives a model the weights that all contestants start from."""
+    image = turns.images().shape[1:]
+    for seed, (part, kernels) in enumerate([(vae.encoder, encoder), (vae.decoder, decoder)]):
+        part.set_weights(initial_weights(kernels(turns.workload.network, image), seed=seed))
 
 
 def ready(turns: Turns) -> None:
@@ -38,51 +47,55 @@ def ready(turns: Turns) -> None:
     turns.ready(["tensorflow", "keras", "tensorflow-probability"], tfvae=tfvae.__version__)
 
 
-def train(turns: Turns, config, image: tuple[int, int, int]) -> None:
-    """One call of `fit`; an epoch is a turn."""
-    import keras
+def train(turns: Turns) -> None:
+    """Runs `tfvae-train`, its `fit` in turns."""
+    from tfvae.cli import train
 
-    from tfvae import distribute
-    from tfvae.training.build import load_data
+    command = train.main
 
-    class Epochs(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            turns.begin()
+    def main() -> int:
+        from benchmarks.contestants.epochs import Epochs
+        from tfvae.vae import VAE
 
-        def on_epoch_end(self, epoch, logs=None):
-            turns.end(logs["loss"])
+        fit = VAE.fit
 
-    data = load_data(config, config.train_split)
-    with distribute.strategy("mirrored" if turns.replicas > 1 else "auto").scope():
-        vae = model_of(config, image)
-    ready(turns)
-    vae.fit(data, epochs=10**6, callbacks=[Epochs()], verbose=0)
+        def fit_in_turns(vae, data, *, callbacks, validation_data, **options):
+            del validation_data
+            begin_alike(turns, vae)
+            ready(turns)
+            return fit(vae, data, callbacks=[*callbacks, Epochs(turns)], **options)
 
+        VAE.fit = fit_in_turns
+        return command()
 
-def estimate(turns: Turns, config, image: tuple[int, int, int]) -> None:
-    """`log_prob`, as `tfvae-evaluate` calls it."""
-    vae, x = model_of(config, image), turns.binary_images()
-    vae.log_prob(x[:1], samples=1)
-    ready(turns)
-    turns.take(lambda: -vae.log_prob(x, samples=turns.workload.samples).numpy().mean())
-
-
-def main() -> None:
-    """Sets the process up as the command does, and takes the turns."""
-    turns = Turns()
-    from tfvae.cli.quiet import import_quietly
-
-    import_quietly()
-    import tensorflow as tf
-
+    train.main = main
+    sys.argv = ["tfvae-train", "--config=configs/mnist.py", *flags_of(turns)]
+    sys.argv.append(f"--workdir={tempfile.mkdtemp(dir=turns.folder)}")
     if turns.replicas > 1:
-        devices = [tf.config.LogicalDeviceConfiguration()] * turns.replicas
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        tf.config.set_logical_device_configuration(cpu, devices)
-    image = turns.images().shape[1:]
-    do = estimate if turns.workload.kind == "log_prob" else train
-    do(turns, config_of(turns), image)
+        sys.argv += ["--strategy=mirrored", f"--logical_devices={turns.replicas}"]
+    train.run()
+
+
+def estimate(turns: Turns) -> None:
+    """Takes the turns with `log_prob`, in a process that is set up as the commands are."""
+    from tfvae.cli.app import run_command
+
+    def main() -> None:
+        from configs.mnist import get_config
+        from tfvae.training.build import build_model
+
+        config = get_config()
+        config.dataset, config.network = f"npz:{turns.images_file}", turns.workload.network
+        vae, x = build_model(config), turns.binary_images()
+        begin_alike(turns, vae)
+        vae.log_prob(x[:1], samples=1)
+        ready(turns)
+        turns.take(lambda: -vae.log_prob(x, samples=turns.workload.samples).numpy().mean())
+
+    sys.argv = ["tfvae-evaluate"]
+    run_command(main, __doc__)
 
 
 if __name__ == "__main__":
-    main()
+    task = Turns()
+    (estimate if task.workload.kind == "log_prob" else train)(task)

@@ -22,6 +22,7 @@ def main() -> None:
     import tensorflow as tf
     from keras import ops
 
+    from benchmarks.contestants.epochs import Epochs
     from benchmarks.contestants.keras_networks import make_decoder, make_encoder
 
     workload = turns.workload
@@ -75,20 +76,13 @@ def main() -> None:
                 tracker.update_state(loss)
             return {tracker.name: tracker.result() for tracker in self.trackers}
 
-    class Epochs(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            turns.begin()
-
-        def on_epoch_end(self, epoch, logs=None):
-            turns.end(logs["loss"])
-
     images = turns.images()
     image = images.shape[1:]
     vae = VAE(make_encoder(workload.network, image), make_decoder(workload.network, image))
     vae.compile(optimizer=keras.optimizers.Adam(1e-3))
     images = images.astype("float32") / 255
     turns.ready(["tensorflow", "keras"])
-    vae.fit(images, epochs=10**6, batch_size=workload.batch, callbacks=[Epochs()], verbose=0)
+    vae.fit(images, epochs=10**6, batch_size=workload.batch, callbacks=[Epochs(turns)])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ and whose value is not: it is left out of the comparison of losses.
 from __future__ import annotations
 
 import logging
-import tempfile
 
 from benchmarks.networks import LATENT, MIN_SCALE
 from benchmarks.turns import Turns
@@ -99,7 +98,7 @@ def main() -> None:
             turns.end(logs["train_epoch_loss"])
 
     training = BaseTrainerConfig(
-        output_dir=tempfile.mkdtemp(prefix="pythae-"),
+        output_dir=turns.folder,
         num_epochs=10**6,
         learning_rate=1e-3,
         per_device_train_batch_size=workload.batch,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from benchmarks.networks import LATENT, MIN_SCALE
+from benchmarks.networks import MIN_SCALE
 from benchmarks.turns import Turns
 
 
@@ -35,17 +35,17 @@ def main() -> None:
         return mean, F.softplus(raw) + MIN_SCALE
 
     def distortion(x, z):
-        cross = F.binary_cross_entropy_with_logits(decoder(z), x, reduction="none")
-        return cross.flatten(1).sum(-1)
+        logits = decoder(z)
+        x = x.expand_as(logits)
+        cross = F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+        return cross.flatten(-3).sum(-1)
 
     def log_weights(x, samples):
         """Log p(x, z) / q(z|x), `[samples, batch]`."""
         mean, scale = posterior(x)
         noise = torch.randn(samples, *mean.shape)
         z = mean + scale * noise
-        repeated = x.expand(samples, *x.shape).flatten(0, 1)
-        log_likelihood = -distortion(repeated, z.view(-1, LATENT)).view(samples, -1)
-        return log_likelihood + (0.5 * (noise**2 - z**2) + scale.log()).sum(-1)
+        return (0.5 * (noise**2 - z**2) + scale.log()).sum(-1) - distortion(x, z)
 
     def bound(x):
         return log_weights(x, samples).logsumexp(0) - math.log(samples)

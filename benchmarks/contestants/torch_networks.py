@@ -37,7 +37,7 @@ def make_encoder(network: str, image: tuple[int, int, int]) -> nn.Module:
 
 
 def make_decoder(network: str, image: tuple[int, int, int]) -> nn.Module:
-    """From z to the logits, `[batch, channels, height, width]`."""
+    """From z to the logits, `[..., channels, height, width]`."""
     height, width, channels = image
     if network == "mlp":
         stack = [
@@ -46,7 +46,7 @@ def make_decoder(network: str, image: tuple[int, int, int]) -> nn.Module:
             nn.Linear(200, 200),
             nn.ReLU(),
             nn.Linear(200, height * width * channels),
-            nn.Unflatten(1, (channels, height, width)),
+            nn.Unflatten(-1, (channels, height, width)),
         ]
     else:
         grid = (64, height // 4, width // 4)
