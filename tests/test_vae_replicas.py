@@ -142,6 +142,16 @@ def test_data_of_unknown_length_and_single_batches(
     assert logs[0] == pytest.approx(logs[1], rel=1e-5)
 
 
+@pytest.mark.parametrize(("version", "known"), [("3.15.1", True), ("3.16.0", False)])
+def test_a_version_of_keras_that_is_not_known(
+    without_noise, mirrored, monkeypatch, caplog, version, known
+):
+    monkeypatch.setattr(keras, "__version__", version)
+    with mirrored.scope():
+        without_noise()
+    assert ("repairs Keras 3.12 to 3.15, and this is Keras 3.16.0" in caplog.text) != known
+
+
 def test_xla_is_refused(without_noise, mirrored):
     with mirrored.scope():
         vae = without_noise()

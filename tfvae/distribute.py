@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from absl import logging
 
 from tfvae import cluster, workers
 from tfvae.errors import UserError, unknown_name
@@ -27,6 +28,7 @@ __all__ = [
     "strategy",
 ]
 
+KERAS = ((3, 12), (3, 15))  # the versions whose private parts `ReplicatedModel` overrides
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
@@ -242,6 +244,7 @@ class ReplicatedModel(keras.Model):
     def compile(self, *args, jit_compile="auto", **kwargs):
         """Configures the training: `keras.Model.compile`."""
         if self._replicated:
+            _check_version()
             if jit_compile is True:
                 raise UserError(
                     "jit_compile=True does not work on several replicas in this TensorFlow: leave "
@@ -358,6 +361,17 @@ class ReplicatedModel(keras.Model):
         """Saves the weights, of several workers on the chief alone: `keras.Model.save_weights`."""
         if is_chief(self.distribute_strategy):
             super().save_weights(*args, **kwargs)
+
+
+def _check_version() -> None:
+    """Says so where Keras is not one whose private parts are known."""
+    if not KERAS[0] <= tuple(map(int, keras.__version__.split(".")[:2])) <= KERAS[1]:
+        logging.warning(
+            "training on several replicas repairs Keras %s to %s, and this is Keras %s: compare "
+            "the first losses with those of one device",
+            *(".".join(map(str, version)) for version in KERAS),
+            keras.__version__,
+        )
 
 
 def _without_optional(part):

@@ -23,22 +23,53 @@ def free_ports(count):
     return ports
 
 
+def tf_config(count, chiefs):
+    hosts = [f"127.0.0.1:{port}" for port in free_ports(count)]
+    jobs = {"chief": hosts[:chiefs], "worker": hosts[chiefs:]}
+    jobs = {kind: of for kind, of in jobs.items() if of}
+    for kind, of in jobs.items():
+        for index in range(len(of)):
+            task = {"cluster": jobs, "task": {"type": kind, "index": index}}
+            yield {"TF_CONFIG": json.dumps(task)}
+
+
+def slurm(count):
+    free = next(p for p in range(15000, 31000, 16) if all(map(is_free, range(p, p + count))))
+    for index in range(count):
+        yield {
+            "SLURM_JOB_ID": str((free - 15000) // 16),
+            "SLURM_PROCID": str(index),
+            "SLURM_STEP_NUM_TASKS": str(count),
+            "SLURM_STEP_NODELIST": "localhost",
+            "SLURM_STEP_TASKS_PER_NODE": str(count),
+        }
+
+
+def is_free(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) != 0
+
+
+# Who sets the variables that say what the cluster is; the first process is the chief.
+MANAGERS = {
+    "workers": lambda count: tf_config(count, 0),
+    "chief and workers": lambda count: tf_config(count, 1),
+    "slurm": slurm,
+}
+
+
 @pytest.fixture(scope="session")
 def start_workers():
-    """Starts a command in processes that are a cluster on loopback; the first is the chief."""
+    """Starts a command in processes that are a cluster on loopback."""
     started = []
 
-    def start(count, arguments, *, chief=False, cwd=None, **variables):
-        hosts = [f"127.0.0.1:{port}" for port in free_ports(count)]
-        jobs = {"chief": hosts[:1], "worker": hosts[1:]} if chief else {"worker": hosts}
-        tasks = [(kind, i) for kind, of in jobs.items() for i in range(len(of))]
+    def start(count, arguments, *, manager="workers", cwd=None):
         processes = []
-        for kind, index in tasks:
-            task = {"cluster": jobs, "task": {"type": kind, "index": index}}
+        for variables in MANAGERS[manager](count):
             environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
             environment |= {
-                "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_CONFIG": json.dumps(task),
-                "CUDA_VISIBLE_DEVICES": "-1", **variables,
+                "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1",
+                **variables,
             }  # fmt: skip
             processes.append(
                 subprocess.Popen(
