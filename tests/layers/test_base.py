@@ -8,8 +8,11 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers import (
+    DiscretizedLogistic,
+    DiscretizedLogisticMixture,
     DistributionLayer,
     IndependentBernoulli,
+    IndependentCategorical,
     IndependentNormal,
     MixtureNormal,
     MixtureSameFamily,
@@ -127,6 +130,22 @@ def test_scale_is_bounded_below():
     assert scale.numpy() == pytest.approx(0.25)
     lower = MultivariateNormalTriL.new(tf.fill([1, 5], -1e9), 2, min_scale=0.25).scale
     np.testing.assert_allclose(lower.diag_part(), 0.25)
+
+
+@pytest.mark.parametrize(
+    "layer", [IndependentNormal, MultivariateNormalTriL, DiscretizedLogisticMixture]
+)
+def test_a_floor_of_the_scale_is_above_zero(layer):
+    with pytest.raises(UserError, match="min_scale takes a number above 0, got 0"):
+        layer(3, min_scale=0)
+
+
+@pytest.mark.parametrize(
+    "layer", [IndependentCategorical, DiscretizedLogistic, DiscretizedLogisticMixture]
+)
+def test_levels_are_two_or_more(layer):
+    with pytest.raises(UserError, match="levels takes an integer above 1, got 1"):
+        layer(3, levels=1)
 
 
 def test_a_fixed_scale_is_taken_as_given():

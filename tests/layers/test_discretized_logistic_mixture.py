@@ -81,6 +81,22 @@ def test_mean_is_exact_without_coupling(pixel, colours):
     np.testing.assert_allclose(plain.mean(), exact, rtol=1e-5)
 
 
+def test_mean_of_coupled_channels_is_close_at_the_ends(colours):
+    """Wide components next to an end: with the channels before at their mean it is 0.23 off."""
+    rng = np.random.default_rng(2)
+    pixel = LevelsLogisticMixture(
+        logits=np.zeros((20, 1), "float32"),
+        loc=rng.uniform(-1.2, 1.2, size=(20, 3, 1)).astype("float32"),
+        scale=np.full((20, 3, 1), 0.3, "float32"),
+        coupling=rng.uniform(-1, 1, size=(20, 3, 1)).astype("float32"),
+        levels=5,
+    )
+    exact = np.einsum("cn,cd->nd", pixel.prob(colours[:, None]), colours)
+    error = np.abs(pixel.mean() - exact).max(axis=0)
+    assert error[0] < 1e-5
+    assert error.max() < 0.05
+
+
 def test_mean_of_coupled_channels_is_exact_away_from_the_ends():
     loc = np.float32([[0.1], [-0.1], [0.2]])
     pixel = LevelsLogisticMixture(
