@@ -4,9 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 import yaml
 
+import tfvae
 from tfvae import cluster
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -90,3 +93,14 @@ def test_the_page_names_a_cluster_that_is_read(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     assert cluster.worker_resolver().task_id == 1
     assert json.loads(text)["cluster"] == cluster.worker_resolver().cluster_spec().as_dict()
+
+
+@pytest.mark.slow
+def test_the_lines_of_python_run(binary):
+    page = (DOCS / "distributed.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    data = tfvae.data.from_arrays(np.tile(binary[:, :1, :1], (1, 8, 8, 1)), batch_size=15)
+    names = {"tfvae": tfvae, "keras": keras, "train": data, "test": data}
+    exec(compile(block.replace("epochs=20", "epochs=1"), "distributed.md", "exec"), names)
+    assert names["vae"].distribute_strategy.num_replicas_in_sync == 2
+    assert int(names["vae"].step) == 2
