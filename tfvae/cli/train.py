@@ -50,6 +50,8 @@ def main() -> int:
     config = _CONFIG.value
     if _ON_NAN.value is not None:
         config.on_nan = _ON_NAN.value
+    if _STRATEGY.value == "multi_worker":
+        print("waiting for all workers of the cluster", flush=True)
     strategy = distribute.strategy(_STRATEGY.value, logical_devices=_LOGICAL_DEVICES.value)
     try:
         train_and_evaluate(
