@@ -9,11 +9,12 @@ import math
 import os
 import re
 import stat
+import threading
 import zipfile
 from collections.abc import Iterator
+from unittest import mock
 
 import keras
-import tensorflow as tf
 
 from tfvae.errors import UserError
 
@@ -30,6 +31,8 @@ CLASSES = FUNCTIONS | {"distribution", "dtype_policies", "layers", "models", "op
                        "optimizers", "quantizers"}  # fmt: skip
 PLAIN = {"__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__bytes__", "__keras_tensor__"}
 FOREIGN = {"TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def check_archive(path: str | os.PathLike) -> int:
@@ -64,17 +67,17 @@ def check_archive(path: str | os.PathLike) -> int:
 @contextlib.contextmanager
 def at_most(elements: int) -> Iterator[None]:
     """Refuses variables beyond so many elements in all, before they are allocated."""
-    left = [elements]
+    left, add_weight = [elements], keras.layers.Layer.add_weight
 
-    def creator(create, **kwargs):
-        shape = kwargs.get("shape")
+    def checked(layer, shape=None, *args, **kwargs):
         if shape is not None:
-            left[0] -= math.prod(tf.TensorShape(shape).as_list() or [1])
+            left[0] -= math.prod((shape,) if isinstance(shape, int) else shape)
         if left[0] < 0:
             raise UserError("it declares weights that are larger than what is stored in it")
-        return create(**kwargs)
+        return add_weight(layer, shape, *args, **kwargs)
 
-    with tf.variable_creator_scope(creator):
+    # Keras tells the shape nowhere else before it fills the array.
+    with _ONE_AT_A_TIME, mock.patch.object(keras.layers.Layer, "add_weight", checked):
         yield
 
 

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
-__all__ = ["LostWorkerError", "MissingFileError", "UnknownNameError", "UserError", "unknown_name"]
+__all__ = [
+    "LostWorkerError",
+    "MissingFileError",
+    "UnknownNameError",
+    "UserError",
+    "one_line",
+    "readable_errors",
+    "unknown_name",
+]
 
 
 class UserError(ValueError):
@@ -29,6 +39,36 @@ class LostWorkerError(UserError):
 
 class UnknownNameError(UserError, LookupError):
     """A name that is in no registry."""
+
+
+def one_line(error: BaseException, most: int = 300) -> str:
+    """What an error says, in one line of so many characters at most; its type if nothing."""
+    text = " ".join(str(error).split())
+    return text[:most] + "..." * (len(text) > most) or type(error).__name__
+
+
+@contextlib.contextmanager
+def readable_errors() -> Iterator[None]:
+    """Gives an error in reading data its one line back, which TensorFlow puts into pages.
+
+    Raises:
+        UserError: Where a part of this package raised one inside a graph, or a file is damaged.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        told = re.search(r"tfvae\.errors\.\w+: ([^\n]+)", str(error))
+        if type(error).__module__.startswith("tensorflow"):
+            if told:
+                raise UserError(told[1].strip()) from error
+            if type(error).__name__ == "DataLossError":
+                raise UserError(
+                    f"a record of a TFRecord file is damaged ({one_line(error, 80)}): "
+                    "tfvae.data.check_tfrecord names the file, damaged='skip' leaves records out"
+                ) from error
+        raise
 
 
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:

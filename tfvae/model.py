@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae.batches import first_batch, number_of_examples, unpack, with_context
 from tfvae.branches import check_branches, parts_of
 from tfvae.distribute import ReplicatedModel, as_seed, batch_mean, fold_in, replica_seed
-from tfvae.errors import UserError
+from tfvae.errors import UserError, readable_errors
 from tfvae.guard import Guard
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
@@ -55,6 +55,12 @@ class ObjectiveModel(ReplicatedModel):
         build_by_call(run, x_shape, context_shape)
         if not self.objective.built:
             self.objective.build(tuple(x_shape))
+
+    def build_from_config(self, config: dict | None) -> None:
+        """Builds with the shapes of a saved model; where it fails, with the reason."""
+        if config:  # Keras's own goes on without weights, with a warning
+            shapes = config.get("shapes_dict") or {"x_shape": config["input_shape"]}
+            self.build(**shapes)
 
     def compile(
         self,
@@ -103,6 +109,7 @@ class ObjectiveModel(ReplicatedModel):
             self.steps_per_execution = steps
             self.train_function = self.test_function = self.predict_function = None
 
+    @readable_errors()
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """Trains the model: `keras.Model.fit`, after a look at the first batch.
 
@@ -161,6 +168,7 @@ class ObjectiveModel(ReplicatedModel):
             **kwargs,
         )
 
+    @readable_errors()
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """Gives the terms' means over data: `keras.Model.evaluate`.
 

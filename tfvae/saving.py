@@ -8,7 +8,7 @@ import keras
 
 from tfvae import layers, networks, objectives, priors
 from tfvae.archive import at_most, check_archive
-from tfvae.errors import MissingFileError, UserError
+from tfvae.errors import MissingFileError, UserError, one_line
 from tfvae.vae import VAE
 
 __all__ = ["load"]
@@ -47,6 +47,4 @@ def load(path: str | os.PathLike) -> VAE:
         with at_most(4 * elements + SLACK):
             return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # zipfile, zlib, json, h5py, Keras and TensorFlow have their own
-        reason = " ".join(str(error).split())
-        reason = reason[:300] + "..." * (len(reason) > 300) or type(error).__name__
-        raise UserError(f"cannot load {path!r}: {reason}") from error
+        raise UserError(f"cannot load {path!r}: {one_line(error)}") from error

@@ -12,7 +12,7 @@ from absl import app, flags
 
 import tfvae
 from tfvae.cli.quiet import import_quietly
-from tfvae.errors import LostWorkerError, UserError, unknown_name
+from tfvae.errors import LostWorkerError, UserError, readable_errors, unknown_name
 
 __all__ = ["run_command"]
 
@@ -121,7 +121,8 @@ def run_command(main: Callable[[], int | None], title: str, *holders: flags.Flag
             return 2
         try:
             import_quietly()
-            return main()
+            with readable_errors():
+                return main()
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return TRY_AGAIN if isinstance(error, LostWorkerError) else 1

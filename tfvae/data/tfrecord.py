@@ -16,7 +16,7 @@ from tfvae.data.randomness import Purpose, stateless_key
 from tfvae.data.registry import Request, register
 from tfvae.data.source import Read, Source
 from tfvae.data.tfrecord_files import count_records
-from tfvae.errors import MissingFileError, UserError
+from tfvae.errors import MissingFileError, UserError, one_line
 
 __all__ = ["TFRecordSource"]
 
@@ -47,8 +47,7 @@ class TFRecordSource(Source):
             raise MissingFileError(f"there is no record in the files of {request.name!r}")
         self._every_tenth = not test
         tests = total // 10 if self._every_tenth else total - self._starts[len(train)]
-        first = next(iter(tf.data.TFRecordDataset(self._files).take(1)))
-        parsed = tf.train.Example.FromString(first.numpy()).features.feature
+        parsed = _first_record(self._files)
         if not parsed["image"].bytes_list.value:
             raise UserError(
                 f"the records of {self._files[0]} have no feature 'image' with bytes: write them "
@@ -133,6 +132,17 @@ def _files(request: Request) -> list[str]:
         if files:
             return files
     raise MissingFileError(f"no file matches {request.argument!r}: looked for {', '.join(places)}")
+
+
+def _first_record(files: list[str]) -> dict:
+    """The features of the first record."""
+    try:
+        first = next(iter(tf.data.TFRecordDataset(files).take(1)))
+        return tf.train.Example.FromString(first.numpy()).features.feature
+    except Exception as error:  # of the file's checksum, or of the record's own format
+        raise UserError(
+            f"the first record of {files[0]} is damaged ({one_line(error, 80)}): write it anew"
+        ) from error
 
 
 def _named_splits(files: list[str]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from tfvae.errors import MissingFileError, UserError
+from tfvae.errors import MissingFileError, UserError, one_line
 from tfvae.training.config import check_config, default_config
 from tfvae.training.files import system_error, write_whole
 from tfvae.training.lock import locked
@@ -184,8 +184,9 @@ class Workdir:
             config.update(fields)
             check_config(config)
         except Exception as error:  # whatever stands in the file: it is data, and checked as such
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UserError(f"{str(self.config)!r} is damaged ({reason}): restore it") from error
+            raise UserError(
+                f"{str(self.config)!r} is damaged ({one_line(error)}): restore it"
+            ) from error
         return config
 
     def checkpoint(self, batches: int) -> Path:
