@@ -32,15 +32,3 @@ def test_a_distribution_without_inputs_is_fitted_to_its_data():
     fitted = model(tf.zeros([1]))
     np.testing.assert_allclose(fitted.mean(), x.mean(0), atol=0.01)
     np.testing.assert_allclose(fitted.stddev(), x.std(0), atol=0.02)
-
-
-def test_it_is_saved(tmp_path):
-    model = keras.Sequential([VariableLayer(4), keras.layers.Dense(2)])
-    model.layers[0].constant.assign(np.arange(4.0))
-    model.layers[1].build((None, 4))
-    layer = VariableLayer.from_config(model.layers[0].get_config())
-    assert layer.shape == (4,)
-    symbolic = keras.Model(inputs := keras.Input((3,)), VariableLayer([2, 2])(inputs))
-    symbolic.save(tmp_path / "m.keras")
-    again = keras.models.load_model(tmp_path / "m.keras")
-    np.testing.assert_array_equal(again(tf.zeros([1, 3])), symbolic(tf.zeros([1, 3])))

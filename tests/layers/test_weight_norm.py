@@ -1,4 +1,4 @@
-"""Weight normalization: values against the formula, adaptation, saving."""
+"""Weight normalization: values against the formula, adaptation."""
 
 import keras
 import numpy as np
@@ -56,19 +56,6 @@ def test_adapt_makes_mean_zero_and_variance_one(make):
     outputs = wrapped(x).numpy().reshape(-1, 3)
     np.testing.assert_allclose(outputs.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(outputs.var(0), 1, rtol=1e-3)
-
-
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_model_fits_and_is_saved(jit_compile, tmp_path):
-    model = keras.Sequential([keras.Input((5,)), layers.WeightNorm(keras.layers.Dense(3))])
-    model.compile("sgd", "mse", jit_compile=jit_compile)
-    x = np.random.default_rng(0).normal(size=[16, 5]).astype("float32")
-    before = [w.copy() for w in model.get_weights()]
-    model.fit(x, np.ones([16, 3]), verbose=0)
-    assert all(np.abs(a - b).max() > 0 for a, b in zip(before, model.get_weights(), strict=True))
-    model.save(tmp_path / "m.keras")
-    loaded = keras.saving.load_model(tmp_path / "m.keras")
-    np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
 
 def test_mistakes_are_named():
