@@ -79,6 +79,8 @@ def test_callbacks_of_a_worker_that_is_not_the_chief(mirrored, tmp_path):
     every = [stop, *writers, backup]
     assert workers.callbacks_here(mirrored, every) == every
     assert workers.callbacks_here(mirrored, None) == []
+    ready = keras.callbacks.CallbackList(writers)
+    assert workers.callbacks_here(OTHER, ready) is ready
     first, restore = workers.callbacks_here(OTHER, every)
     assert first is stop
     restored = []

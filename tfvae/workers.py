@@ -161,13 +161,15 @@ class _RestoreOnly(keras.callbacks.Callback):
 def callbacks_here(
     strategy: tf.distribute.Strategy,
     callbacks: keras.callbacks.Callback | Iterable[keras.callbacks.Callback] | None,
-) -> list[keras.callbacks.Callback]:
+) -> list[keras.callbacks.Callback] | keras.callbacks.CallbackList:
     """The callbacks of `fit` that run in this process: Keras's that write, on the chief alone.
 
     Args:
         strategy: The strategy.
         callbacks: As `fit` takes them.
     """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks  # made by somebody who knows where it is
     callbacks = keras.tree.flatten(callbacks or [])
     if is_chief(strategy):
         return callbacks
