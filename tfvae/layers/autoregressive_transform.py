@@ -83,7 +83,9 @@ class AutoregressiveTransform(DistributionLayer):
         )
         if not isinstance(inputs, tfd.Distribution):
             return flow.forward(inputs)
-        return self.wrap(tfd.TransformedDistribution(concrete(inputs), flow))
+        return self.wrap(
+            tfd.TransformedDistribution(concrete(inputs), flow, validate_args=self.validate_args)
+        )
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -124,10 +124,11 @@ class VariationalGaussianProcess(DistributionLayer):
                 tf.convert_to_tensor(self.observation_noise)
             ),
             "jitter": self.jitter,
+            "validate_args": self.validate_args,
         }
         process = tfd.VariationalGaussianProcess(**arguments)
-        # Of y tfp would take the expectation over f with the noise counted in, half a nat too low
-        # for each example.
+        # f, without the noise: with it counted in, as tfp has it, E_q[log p(y | f)] is half a nat
+        # too low for each example.
         latent = tfd.VariationalGaussianProcess(**arguments, predictive_noise_variance=0.0)
         transpose = tfb.Transpose(rightmost_transposed_ndims=2)
         distribution = tfd.TransformedDistribution(tfd.Independent(process, 1), transpose)
