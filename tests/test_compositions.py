@@ -101,10 +101,10 @@ def _reason(c: Composition) -> str | None:
     codes = c.structure in ("vq", "vq_transformer")
     if c.prior == "conditional" and c.conditioning == "none":
         return "has a conditioner but got no context"
-    if c.structure == "vq" and c.conditioning == "vectors":
-        return "not the class of an example in one-hot form"
     if codes and OBJECTIVES[c.objective]().samples:
         return "the code of a vector quantizer is deterministic"
+    if c.structure == "vq" and c.conditioning == "vectors":
+        return "not the class of an example in one-hot form"
     if codes and c.objective in ("beta_tcvae", "factor_vae"):
         return "density" if c.objective == "beta_tcvae" else "values of type int32"
     if c.structure in HIERARCHIES and c.objective in ("dreg", "beta_tcvae", "factor_vae"):
