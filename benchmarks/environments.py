@@ -10,13 +10,16 @@ from pathlib import Path
 
 __all__ = ["pythons"]
 
-# PyTorch's own index has the builds for CPU alone; where it cannot be reached, that of PyPI.
-CPU_BUILDS = ("--extra-index-url=https://download.pytorch.org/whl/cpu", "--retries=1")
-# Environment -> what is installed one after the other.
-ENVIRONMENTS = {
-    "torch": [("torch", *CPU_BUILDS), ("numpy",), ("pythae",)],
-    "jax": [("jax[cpu]",), ("optax",)],
-}
+# Environment -> what is installed.
+ENVIRONMENTS = {"torch": ("torch", "numpy", "pythae"), "jax": ("jax[cpu]", "optax")}
+# The build without CUDA, some gigabytes less, is on PyTorch's own index; where that cannot be
+# reached, the one of PyPI does as well.
+CPU_BUILD = (
+    "--no-deps",
+    "--index-url=https://download.pytorch.org/whl/cpu",
+    "--retries=1",
+    "torch",
+)
 NEEDS = {"torch_eager": "torch", "pythae_trainer": "torch", "jax_scan": "jax"}
 CHECK = "import sys, importlib.metadata as m; [m.version(name) for name in sys.argv[1:]]"
 
@@ -43,8 +46,8 @@ def pythons(
 
 def _python(path: Path, say: Callable[[str], None]) -> str:
     python = path.resolve() / "bin" / "python"
-    steps = ENVIRONMENTS[path.name]
-    names = [step[0].partition("[")[0] for step in steps]
+    packages = ENVIRONMENTS[path.name]
+    names = [package.partition("[")[0] for package in packages]
     if (
         python.exists()
         and not subprocess.run(
@@ -54,6 +57,8 @@ def _python(path: Path, say: Callable[[str], None]) -> str:
         return str(python)
     say(f"installing {', '.join(names)} into {path} ...")
     venv.create(path, with_pip=True)
-    for step in steps:
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *step], check=True)
+    install = [python, "-m", "pip", "install", "--quiet"]
+    if "torch" in names:
+        subprocess.run([*install, *CPU_BUILD], stderr=subprocess.DEVNULL, check=False)
+    subprocess.run([*install, *packages], check=True)
     return str(python)

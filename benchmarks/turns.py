@@ -84,7 +84,7 @@ class Turns:
         self._answers.flush()
 
     def ready(self, distributions: Sequence[str], **versions: str) -> None:
-        """Says that the turns may come, and in which versions; memory is counted from here on."""
+        """Notes the versions for the first answer; memory is counted from here on."""
         versions |= {name: importlib.metadata.version(name) for name in distributions}
         try:
             with open("/proc/self/clear_refs", "w") as file:
@@ -92,24 +92,29 @@ class Turns:
         except OSError:
             pass  # it then counts from the start of the process
         self._idle = _memory("VmRSS")
-        self._say({"versions": versions})
+        self._answer = {"versions": versions}
 
     def begin(self) -> None:
-        """Waits for the turn."""
+        """Answers for the turn before, or that it is ready, and waits for the next one.
+
+        The answer waits until here, so that what a library does between its epochs, outside of the
+        measured time, does not go on during somebody else's turn.
+        """
+        self._say(self._answer)
         if not sys.stdin.readline():
             os._exit(0)  # from inside of a library's loop: nothing is left to be tidied up
         self._faults = _faults()
         self._cpu, self._start = time.process_time(), time.perf_counter()
 
     def end(self, loss: float) -> None:
-        """Answers.
+        """Stops the clock.
 
         Args:
             loss: The mean of the loss over the round's steps, nats per image.
         """
         loss = float(loss)  # waits for what is still being computed
         now = time.perf_counter()
-        answer = {
+        self._answer = {
             "seconds": now - self._start,
             "since_begin": now - BEGIN,
             "loss": loss,
@@ -117,7 +122,6 @@ class Turns:
             "faults": _faults() - self._faults,
             "peak_mb": _memory("VmHWM") - self._idle,
         }
-        self._say(answer)
 
     def take(self, run: Callable[[], float]) -> None:
         """Takes all turns with a function that does a round and returns the loss."""

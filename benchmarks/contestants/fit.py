@@ -59,11 +59,21 @@ def train(turns: Turns) -> None:
 
         fit = VAE.fit
 
-        def fit_in_turns(vae, data, *, callbacks, validation_data, **options):
+        def fit_in_turns(vae, data, *, epochs, initial_epoch, callbacks, validation_data, verbose):
             del validation_data
             begin_alike(turns, vae)
             ready(turns)
-            return fit(vae, data, callbacks=[*callbacks, Epochs(turns)], **options)
+            callbacks = [*callbacks, Epochs(turns)]
+            # A call for each epoch: a data iterator that has waited for long is slow to go.
+            for epoch in range(initial_epoch, epochs):
+                fit(
+                    vae,
+                    data,
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    callbacks=callbacks,
+                    verbose=verbose,
+                )
 
         VAE.fit = fit_in_turns
         return command()
