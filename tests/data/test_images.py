@@ -165,3 +165,20 @@ def test_memory_does_not_grow_with_the_folder(tmp_path, run_python):
         (tmp_path / f"{number}.png").write_bytes(content)
     grown = run_python(MEMORY.replace("FOLDER", str(tmp_path))).result
     assert grown < 120, f"{grown:.0f} MB"
+
+
+def test_damaged_files_are_left_out_and_counted(tmp_path):
+    for number in range(6):
+        write(tmp_path / f"{number}.png", value=number)
+    (tmp_path / "2.png").write_bytes((tmp_path / "2.png").read_bytes()[:30])
+    (tmp_path / "4.png").write_bytes(b"")
+    info = data.info(f"images:{tmp_path}", damaged="skip")
+    assert (info.splits["all"], info.left_out) == (4, 2)
+    x = np.concatenate(everything(tmp_path, values="levels", damaged="skip"))
+    assert sorted(x[:, 0, 0, 0]) == [0, 1, 3, 5]
+    write(tmp_path / "4.png", value=4)  # repaired: it is looked at anew
+    assert data.info(f"images:{tmp_path}", damaged="skip").left_out == 1
+    for number in range(6):
+        (tmp_path / f"{number}.png").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"no image of .* can be decoded"):
+        data.info(f"images:{tmp_path}", damaged="skip")

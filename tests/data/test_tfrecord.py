@@ -1,10 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfvae import data
-from tfvae.data.tfrecord_files import count_records
-from tfvae.errors import MissingFileError, UserError
+from tfvae.data.record_index import count_records
+from tfvae.errors import MissingFileError, UserError, readable_errors
 
 
 def images(start, stop, shape=(3, 3, 1)):
@@ -140,3 +142,118 @@ def test_writer_refusals(tmp_path):
         data.write_tfrecord(tmp_path / "a", images(0, 3), [0, 1])
     with pytest.raises(UserError, match="image 0 is float64"):
         data.write_tfrecord(tmp_path / "a", np.zeros((2, 3, 3)))
+
+
+def test_shards_and_their_manifest(tmp_path):
+    def stream():
+        yield from images(0, 10)
+
+    path = tmp_path / "train.tfrecord"
+    manifest = data.write_tfrecord(path, stream(), iter(range(10)), shards=3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        *(f"train-0000{i}-of-00003.tfrecord" for i in range(3)), "train.tfrecord.manifest.json",
+    ]  # fmt: skip
+    content = json.loads((tmp_path / "train.tfrecord.manifest.json").read_text())
+    assert content["examples"] == 10
+    assert [entry["records"] for entry in content["files"]] == [4, 3, 3]
+    assert data.check_tfrecord(manifest) == 10
+    name = f"tfrecord:{tmp_path}/train*"
+    assert sorted(levels(name, "all", 5)) == list(range(10))
+
+    shard = tmp_path / "train-00001-of-00003.tfrecord"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-40] + bytes([whole[-40] ^ 1]) + whole[-39:])
+    with pytest.raises(UserError, match=r"train-00001-of-00003\.tfrecord is damaged"):
+        data.check_tfrecord(manifest)
+    shard.write_bytes(whole[:-7])
+    with pytest.raises(UserError, match=rf"has {len(whole) - 7} bytes and {len(whole)} in its"):
+        data.info(name)
+    shard.unlink()
+    with pytest.raises(UserError, match=r"train-00001-of-00003\.tfrecord is missing"):
+        data.info(name)
+
+
+def test_a_writer_that_fails_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="there are 2 labels and more images"):
+        data.write_tfrecord(tmp_path / "a.tfrecord", iter(images(0, 3)), iter([0, 1]), shards=2)
+    with pytest.raises(UserError, match="shards is 0"):
+        data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 3), shards=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_records_are_refused_or_left_out_and_counted(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    data.write_tfrecord(path, images(0, 12), range(12))
+    data.write_tfrecord(tmp_path / "b.tfrecord", images(12, 15), range(12, 15))
+    (tmp_path / "a.tfrecord.manifest.json").unlink()
+    name = f"tfrecord:{tmp_path}/*.tfrecord"
+    content = bytearray(path.read_bytes())
+    offsets = [0]
+    while offsets[-1] < len(content):
+        offsets.append(offsets[-1] + 16 + int.from_bytes(content[offsets[-1] :][:8], "little"))
+    for number in (3, 7):  # a bit of the data: the checksum no longer fits
+        content[offsets[number] + 30] ^= 1
+    path.write_bytes(content[: offsets[11] + 20])  # and the last one is cut off
+    with pytest.raises(UserError, match="cut short"):
+        data.info(name)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"damaged.*damaged='skip'") as error, readable_errors():
+        levels(name, "all", shuffle=False)
+    assert "\n" not in str(error.value)
+
+    path.write_bytes(content[: offsets[11] + 20])
+    left = [n for n in range(15) if n not in (3, 7, 11)]
+    assert data.info(name, damaged="skip").left_out == 3
+    assert data.info(name, damaged="skip").splits["all"] == 12
+    assert levels(name, "all", shuffle=False, damaged="skip") == left
+    shuffled = levels(name, "all", shuffle=True, damaged="skip")
+    assert sorted(shuffled) == left
+    assert shuffled == levels(name, "all", shuffle=True, damaged="skip")
+
+
+def test_an_image_in_a_record_that_cannot_be_decoded(tmp_path):
+    def record(content):
+        feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
+        example = tf.train.Example(features=tf.train.Features(feature={"image": feature}))
+        return example.SerializeToString()
+
+    png = [tf.io.encode_png(image).numpy() for image in images(0, 4)]
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord")) as writer:
+        for content in (png[0], png[1][:20], png[2], b"", png[3]):
+            writer.write(record(content))
+    name = f"tfrecord:{tmp_path}/a.tfrecord"
+    with pytest.raises(UserError, match=r"record 1 of .* cannot be decoded"), readable_errors():
+        levels(name, "all", shuffle=False)
+    assert levels(name, "all", shuffle=False, damaged="skip") == [0, 2, 3]
+    assert data.info(name, damaged="skip").left_out == 2
+    with pytest.raises(UserError, match="did you mean 'skip'"):
+        data.info(name, damaged="skp")
+
+
+@pytest.mark.parametrize(("files", "shuffle"), [(6, True), (1, True), (6, False)])
+def test_workers_share_the_records(tmp_path, files, shuffle):
+    data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 37), range(37), shards=files)
+    name = f"tfrecord:{tmp_path}/a*"
+
+    def read(worker, workers, seed=0):
+        return [
+            x[:, 0, 0, 0].astype(int).tolist()
+            for x in data.load(
+                name, "all", 6, values="levels", shuffle=shuffle, shard=(worker, workers), seed=seed
+            ).as_numpy_iterator()
+        ]
+
+    parts = [read(worker, 2) for worker in range(2)]
+    assert [len(part) for part in parts] == [len(parts[0])] * 2
+    assert len(parts[0]) == (6 if shuffle else 7)
+    seen = [one for part in parts for batch in part for one in batch]
+    assert len(set(seen)) == len(seen) == (36 if shuffle else 37)
+    assert all(len(batch) == 3 for part in parts for batch in part[:6])
+    assert parts[0] == read(0, 2)
+    if not (shuffle and files == 6):  # one order for all: together they are the batch
+        whole = read(0, 1)
+        assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(b) for b in whole]
+    else:
+        assert parts[0] != read(0, 2, seed=1)
+    with pytest.raises(UserError, match="share the batch evenly"):
+        data.load(name, "all", 7, shard=(0, 2))

@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -78,6 +79,28 @@ def calls(config, train, folder):
     return len(seen)
 
 
+def steps_left_out(config, train, folder):
+    """How many may be left out by the guard of the compiled step."""
+    caps = []
+
+    class Seen(loop.FiniteSteps):
+        def on_train_begin(self, logs=None):
+            super().on_train_begin(logs)
+            caps.append(self.model.guard.cap)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "FiniteSteps", Seen)
+        config.epochs = 1
+        train(config, folder)
+    return caps
+
+
+def left_out(config, train, folder):
+    """Examples that are not read: the folder has a damaged one then."""
+    (Path(config.dataset.partition(":")[2]) / "damaged.png").write_bytes(b"x")
+    return build.data_info(config).left_out
+
+
 LINEAR = {"beta_schedule.name": "linear"}
 CONV, RESNET = {"network": "conv"}, {"network": "resnet"}
 NORMAL = {"likelihood": "normal", "binarization": "none"}
@@ -129,6 +152,7 @@ TABLE = {
     "checkpoints_kept": (1, files, {"epochs": 2}),
     "conv.filters": ((4, 8), model, CONV),
     "conv.units": (16, model, CONV),
+    "damaged": ("skip", left_out, {"image_size": (4, 4)}),
     "dataset": ("sprites", batch, {}),
     "epochs": (2, files, {"epochs": 1}),
     "evaluation.examples": (30, files, {"epochs": 1}),
@@ -141,7 +165,9 @@ TABLE = {
     "learning_rate": (0.1, loss, {}),
     "likelihood": ("continuous_bernoulli", batch, {}),
     "network": ("conv", model, {}),
+    "nan_cap": (3, steps_left_out, {"on_nan": "skip"}),
     "normal.scale": ("0.5", loss, NORMAL),
+    "on_nan": ("skip", steps_left_out, {}),
     "panels_every": (1, files, {"epochs": 1}),
     "policy": ("mixed_bfloat16", loss, {}),
     "posterior": ("full_covariance", loss, {}),
@@ -177,7 +203,7 @@ def seen_before():
 def test_every_field_has_an_effect(field, tiny, train, tmp_path, request, seen_before):
     assert field in TABLE, f"no row for the new field {field}: say what it changes"
     value, observe, both = TABLE[field]
-    if field == "image_size":
+    if field in ("image_size", "damaged"):
         name = request.getfixturevalue("images")
         both = {**both, "dataset": name, "train_split": "train", "test_split": "test"}
         both["binarization"] = "none"
@@ -256,6 +282,7 @@ def test_a_schedule_without_a_beta_ends_at_the_recipes_own(recipe, end, tiny):
         ("likelihood", "bernouli", "bernoulli"),
         ("policy", "mixed_float61", "mixed_float16"),
         ("on_nan", "skp", "skip"),
+        ("damaged", "skp", "skip"),
         ("binarization", "dynamc", "dynamic"),
         ("beta_schedule.name", "liner", "linear"),
     ],

@@ -7,7 +7,7 @@ from tfvae.data.dataset_info import DatasetInfo
 from tfvae.data.loading import from_arrays, info, load, num_examples
 from tfvae.data.registry import Request, names, register
 from tfvae.data.source import ArraySource, IndexedSource, Source
-from tfvae.data.tfrecord_files import write_tfrecord
+from tfvae.data.tfrecord_files import check_tfrecord, write_tfrecord
 
 # Importing these registered their datasets.
 _REGISTERED = (digits, images, keras_datasets, npz, sprite_source, tfrecord)
@@ -18,6 +18,7 @@ __all__ = [
     "IndexedSource",
     "Request",
     "Source",
+    "check_tfrecord",
     "from_arrays",
     "info",
     "load",

@@ -21,6 +21,7 @@ class DatasetInfo:
         splits: Split name -> number of examples.
         classes: Names of the labels 0, 1, ..., or `None`.
         factors: Ground-truth factor name -> number of its values, or `None`.
+        left_out: Damaged examples that are not among these.
     """
 
     name: str
@@ -30,6 +31,7 @@ class DatasetInfo:
     splits: Mapping[str, int]
     classes: tuple[str, ...] | None = None
     factors: Mapping[str, int] | None = None
+    left_out: int = 0
 
     @classmethod
     def of(
@@ -43,6 +45,7 @@ class DatasetInfo:
         binarization: str = "none",
         classes: tuple[str, ...] | None = None,
         factors: Mapping[str, int] | None = None,
+        left_out: int = 0,
     ) -> DatasetInfo:
         """Makes the info of a dataset with `train` training examples and `test` test examples.
 
@@ -51,4 +54,4 @@ class DatasetInfo:
             {'train': 900, 'test': 100, 'all': 1000}
         """
         splits = {"train": train, "test": test, "all": train + test}
-        return cls(name, tuple(shape), levels, binarization, splits, classes, factors)
+        return cls(name, tuple(shape), levels, binarization, splits, classes, factors, left_out)

@@ -7,13 +7,14 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.damage import readable_images
 from tfvae.data.dataset_info import DatasetInfo
 from tfvae.data.decoding import batch_decoder, image_shape
 from tfvae.data.files import find_path
 from tfvae.data.registry import Request, register
 from tfvae.data.source import IndexedSource, Read
 from tfvae.data.splits import split_sizes
-from tfvae.errors import MissingFileError
+from tfvae.errors import MissingFileError, UserError
 
 __all__ = ["ImageFolderSource"]
 
@@ -33,9 +34,10 @@ class ImageFolderSource(IndexedSource):
 
     def __init__(self, request: Request) -> None:
         folder = find_path(request.argument, request.data_dir, kind="folder")
+        self._left_out = 0
         roots = [os.path.join(folder, split) for split in ("train", "test")]
         if all(os.path.isdir(root) for root in roots):
-            found = [_paths(root) for root in roots]
+            found = [self._good(_paths(root), request) for root in roots]
             self._paths = [path for paths in found for path in paths]
             sizes = (len(found[0]), len(found[1]))
             names = [
@@ -44,7 +46,7 @@ class ImageFolderSource(IndexedSource):
                 for path in paths
             ]
         else:
-            paths = _paths(folder)
+            paths = self._good(_paths(folder), request)
             order = np.random.RandomState(_SPLIT_SEED).permutation(len(paths))
             self._paths = [paths[i] for i in order]
             sizes = split_sizes(len(paths))
@@ -58,8 +60,19 @@ class ImageFolderSource(IndexedSource):
         shape = image_shape(tf.io.read_file(first), first, request)
         self._resize = request.size is not None
         self.info = DatasetInfo.of(
-            request.name, shape, train=sizes[0], test=sizes[1], classes=classes
-        )
+            request.name, shape, train=sizes[0], test=sizes[1], classes=classes,
+            left_out=self._left_out,
+        )  # fmt: skip
+
+    def _good(self, paths: list[str], request: Request) -> list[str]:
+        """The files that are not to be left out."""
+        if request.damaged != "skip":
+            return paths
+        good = readable_images(paths)
+        self._left_out += len(paths) - len(good)
+        if not len(good):
+            raise UserError(f"no image of {request.name!r} can be decoded")
+        return [paths[number] for number in good]
 
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that reads and decodes a batch of files."""

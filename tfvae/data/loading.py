@@ -37,6 +37,8 @@ def load(
     epoch: tf.Variable | None = None,
     size: tuple[int, int] | None = None,
     channels: int | None = None,
+    damaged: str = "refuse",
+    shard: tuple[int, int] | None = None,
     data_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
     """Loads a dataset by name, batched and ready for `fit`.
@@ -64,6 +66,12 @@ def load(
             for a training loop that sets it; `None`: the dataset counts by itself.
         size: `(height, width)` to resize to, for `images:` and `tfrecord:`.
         channels: 1 or 3 to convert to, for `images:` and `tfrecord:`.
+        damaged: `"refuse"`, or `"skip"`: of `images:` and `tfrecord:`, every file is read once
+            beforehand, and images and records that are damaged are left out; `info` counts them.
+        shard: (worker, number of workers): this one's share of each batch, whose size is then
+            `batch_size` over their number. Shuffled TFRecord files are shared out between the
+            workers where there are enough of them; else each reads all and decodes its share. Put
+            it into `tf.distribute.Strategy.distribute_datasets_from_function`.
         data_dir: Folder with dataset files; then TFVAE_DATA_DIR of the environment is looked at.
 
     Returns:
@@ -74,14 +82,14 @@ def load(
         >>> train.element_spec.shape
         TensorShape([100, 8, 8, 1])
     """
-    request = Request(name, data_dir=data_dir, size=size, channels=channels)
+    request = Request(name, data_dir=data_dir, size=size, channels=channels, damaged=damaged)
     source = find(request)
     if shuffle is None:
         shuffle = isinstance(split, str) and split.startswith("train")
     return _dataset(
         source, parse_split(split, source.info.splits), batch_size, binarization=binarization,
         values=values, labels=labels, shuffle=shuffle, seed=seed, drop_remainder=drop_remainder,
-        repeat=repeat, start_step=start_step, epoch=epoch,
+        repeat=repeat, start_step=start_step, epoch=epoch, shard=shard,
     )  # fmt: skip
 
 
@@ -135,6 +143,7 @@ def info(
     data_dir: str | os.PathLike | None = None,
     size: tuple[int, int] | None = None,
     channels: int | None = None,
+    damaged: str = "refuse",
 ) -> DatasetInfo:
     """Tells what a dataset holds, without a download.
 
@@ -142,7 +151,8 @@ def info(
         >>> tfvae.data.info("digits").shape
         (8, 8, 1)
     """
-    return find(Request(name, data_dir=data_dir, size=size, channels=channels)).info
+    request = Request(name, data_dir=data_dir, size=size, channels=channels, damaged=damaged)
+    return find(request).info
 
 
 def num_examples(
@@ -171,6 +181,7 @@ def _dataset(
     repeat: bool,
     start_step: int,
     epoch: tf.Variable | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Checks the arguments that `load` and `from_arrays` share, and builds the dataset."""
     batch_size = _whole("batch_size", batch_size, low=1)
@@ -186,14 +197,22 @@ def _dataset(
     view = View.of(source.info, binarization, values, seed, unit_range=source.unit_range)
     if drop_remainder is None:
         drop_remainder = shuffle and len(part) >= batch_size
-    order = Order(part, batch_size, bool(drop_remainder), bool(shuffle), seed)
-    if order.steps == 0:
+    worker, workers = shard or (0, 1)
+    if not 0 <= worker < workers or batch_size % workers:
+        raise UserError(
+            f"shard={shard!r} with batch_size={batch_size}: give (worker, number of workers) that "
+            "share the batch evenly"
+        )
+    order = Order(part, batch_size, bool(drop_remainder), bool(shuffle), seed, worker, workers)
+    if source.steps(order) == 0:
         raise UserError(
             f"{name!r} has {len(part)} examples here, fewer than batch_size={batch_size}, and "
             "drop_remainder leaves none: take a smaller batch or drop_remainder=False"
         )
-    if epoch is not None and start_step >= order.steps:
-        raise UserError(f"start_step={start_step} in an epoch of {order.steps} batches: give less")
+    if epoch is not None and start_step >= source.steps(order):
+        raise UserError(
+            f"start_step={start_step} in an epoch of {source.steps(order)} batches: give less"
+        )
     return build_dataset(
         source, order, view, labels=labels, repeat=repeat, start_step=start_step, epoch=epoch
     )

@@ -21,6 +21,8 @@ class Order:
         drop_remainder: Whether a last batch that is not full is left out.
         shuffle: Whether each epoch has an order of its own.
         seed: Seed of the order: an epoch's order depends on (seed, epoch) and nothing else.
+        worker: Which of the workers reads, from 0.
+        workers: How many share a batch.
     """
 
     part: range
@@ -28,6 +30,8 @@ class Order:
     drop_remainder: bool
     shuffle: bool
     seed: int
+    worker: int = 0
+    workers: int = 1
 
     @property
     def steps(self) -> int:
@@ -63,4 +67,18 @@ class Order:
             local.set_shape([self.batch_size if self.full_batches else None])
             return self.part.start + tf.cast(local, tf.int64)
 
-        return tf.data.Dataset.range(first, self.steps).map(batch)
+        return self.own_part(tf.data.Dataset.range(first, self.steps).map(batch))
+
+    def own_part(self, batches: tf.data.Dataset) -> tf.data.Dataset:
+        """The worker's share of each batch: every so many-th example.
+
+        Args:
+            batches: Batches of anything, the same on all workers.
+        """
+        if self.workers == 1:
+            return batches
+        return batches.map(
+            lambda *item: tf.nest.map_structure(
+                lambda part: part[self.worker :: self.workers], item if len(item) > 1 else item[0]
+            )
+        )

@@ -41,7 +41,7 @@ def build_dataset(
     read = source.open(order.part, labels=labels)
     # The functions below live as long as the dataset. They hold this and not the source, whose
     # arrays may go now that the part asked for is in a tensor.
-    items = source.items
+    items, steps = source.items, source.steps(order)
 
     def batches(epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """The batches of an epoch, each beside a number that no other batch has."""
@@ -57,7 +57,7 @@ def build_dataset(
         return (x, label) if labels else x
 
     dataset = (
-        _endless(batches, order.steps, start_step)
+        _endless(batches, steps, start_step)
         if repeat
         else _finite(batches, order, epoch, start_step)
     )
@@ -66,7 +66,7 @@ def build_dataset(
         num_parallel_calls=tf.data.AUTOTUNE if source.parallel else None,
         deterministic=True if source.parallel else None,
     )
-    size = tf.data.INFINITE_CARDINALITY if repeat else order.steps - start_step
+    size = tf.data.INFINITE_CARDINALITY if repeat else steps - start_step
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
     options = tf.data.Options()
     # DATA for files as well: they are listed anew for each epoch, inside a flat_map, where FILE

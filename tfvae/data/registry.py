@@ -24,6 +24,7 @@ class Request:
         data_dir: The folder to look in, or `None`.
         size: `(height, width)` to resize images to, or `None`.
         channels: 1 or 3 to convert images to, or `None`.
+        damaged: `"refuse"`, or `"skip"`: damaged images and records are left out.
     """
 
     name: str
@@ -31,8 +32,10 @@ class Request:
     data_dir: str | None = None
     size: tuple[int, int] | None = None
     channels: int | None = None
+    damaged: str = "refuse"
 
 
+DAMAGED = ("refuse", "skip")
 Factory = Callable[[Request], Source | np.ndarray | Mapping[str, np.ndarray]]
 
 
@@ -81,6 +84,8 @@ def find(request: Request) -> Source:
     if not entry.resizable and (request.size is not None or request.channels is not None):
         able = " and ".join(name for name in names() if _entries[name].resizable)
         raise UserError(f"size and channels are for {able}: {key!r} has one shape; leave them out")
+    if request.damaged not in DAMAGED:
+        raise unknown_name("way with damaged examples", request.damaged, DAMAGED)
     request = dataclasses.replace(request, argument=argument, **_checked(request))
     made = entry.factory(request)
     return made if isinstance(made, Source) else array_source(request.name, made)

@@ -41,6 +41,10 @@ class Source(abc.ABC):
         a graph.
         """
 
+    def steps(self, order: Order) -> int:
+        """Batches in an epoch."""
+        return order.steps
+
     @abc.abstractmethod
     def open(self, part: range, *, labels: bool) -> Read:
         """Prepares the reading of the examples at the positions `part`.

@@ -8,14 +8,16 @@ import re
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.damage import readable_runs
 from tfvae.data.dataset_info import DatasetInfo
 from tfvae.data.decoding import batch_decoder, image_shape
 from tfvae.data.files import candidates
 from tfvae.data.order import Order
 from tfvae.data.randomness import Purpose, stateless_key
+from tfvae.data.record_index import Run, records_at, records_in
 from tfvae.data.registry import Request, register
 from tfvae.data.source import Read, Source
-from tfvae.data.tfrecord_files import count_records
+from tfvae.data.tfrecord_files import MANIFEST, records_by_file
 from tfvae.errors import MissingFileError, UserError, one_line
 
 __all__ = ["TFRecordSource"]
@@ -38,26 +40,40 @@ class TFRecordSource(Source):
 
     def __init__(self, request: Request) -> None:
         train, test = _named_splits(_files(request))
-        self._files = train + test
-        counts = [count_records(file) for file in self._files]
-        # Number of the first record of each file, and the total at the end.
-        self._starts = np.cumsum([0, *counts]).tolist()
+        if request.damaged == "skip":
+            runs = [readable_runs(file) for file in train + test]
+            if any(run.offsets is not None for of_file in runs for run in of_file):
+                runs = [[run.with_offsets() for run in of_file] for of_file in runs]
+            left_out = sum(records_in(file) for file in train + test)
+            left_out -= sum(run.count for of_file in runs for run in of_file)
+        else:
+            files = train + test
+            counts = records_by_file(files)
+            runs = [[Run(file, count)] for file, count in zip(files, counts, strict=True)]
+            left_out = 0
+        self._runs = [run for of_file in runs for run in of_file]
+        # Number of the first record of each run, and the total at the end.
+        self._starts = np.cumsum([0, *(run.count for run in self._runs)]).tolist()
         total = self._starts[-1]
         if total == 0:
             raise MissingFileError(f"there is no record in the files of {request.name!r}")
         self._every_tenth = not test
-        tests = total // 10 if self._every_tenth else total - self._starts[len(train)]
-        parsed = _first_record(self._files)
+        trains = sum(run.count for of_file in runs[: len(train)] for run in of_file)
+        tests = total // 10 if self._every_tenth else total - trains
+        first = next(run for run in self._runs if run.count)
+        parsed = _first_record(first)
         if not parsed["image"].bytes_list.value:
             raise UserError(
-                f"the records of {self._files[0]} have no feature 'image' with bytes: write them "
+                f"the records of {first.file} have no feature 'image' with bytes: write them "
                 "with tfvae.data.write_tfrecord"
             )
-        where = f"record 0 of {self._files[0]}"
+        where = f"record {first.number} of {first.file}"
         shape = image_shape(parsed["image"].bytes_list.value[0], where, request)
         self.has_labels = len(parsed["label"].int64_list.value) == 1
         self._resize = request.size is not None
-        self.info = DatasetInfo.of(request.name, shape, train=total - tests, test=tests)
+        self.info = DatasetInfo.of(
+            request.name, shape, train=total - tests, test=tests, left_out=left_out
+        )
 
     def items(self, order: Order, epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """Lists batches of (position, what it is called, serialized record).
@@ -65,18 +81,44 @@ class TFRecordSource(Source):
         Files are shuffled, read side by side, and the records shuffled in a buffer.
         """
         part = order.part
-        numbers = [number for number in range(len(self._files)) if self._touches(number, part)]
-        files = tf.constant([self._files[number] for number in numbers])
-        starts = tf.constant([self._starts[number] for number in numbers], tf.int64)
+        numbers = [number for number in range(len(self._runs)) if self._touches(number, part)]
+        by_run = self._by_run(order)
+        if by_run:
+            numbers = numbers[order.worker :: order.workers]
+        runs = [self._runs[number] for number in numbers]
+        files = tf.constant([run.file for run in runs])
+        places = [
+            tf.constant(values, tf.int64)
+            for values in (
+                list(range(len(runs))),
+                [run.count for run in runs],
+                [run.number for run in runs],
+                [self._starts[number] for number in numbers],
+            )
+        ]
+        by_offset = any(run.offsets is not None for run in runs)
+
         shuffled = tf.range(len(numbers))
         if order.shuffle:
             shuffled = tf.random.experimental.stateless_shuffle(
                 shuffled, seed=stateless_key(order.seed, Purpose.ORDER, epoch)
             )
+
+        def read(file, run, count, first, start) -> tf.data.Dataset:
+            """Reads one run: (position, what it is called, serialized record)."""
+
+            def numbered(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                name = tf.strings.as_string(first + number)
+                where = tf.strings.join(["record ", name, " of ", file])
+                return self._position(start + number), where, record
+
+            found = records_at(runs, run, count) if by_offset else tf.data.TFRecordDataset(file)
+            return found.enumerate().map(numbered)
+
         records = tf.data.Dataset.from_tensor_slices(
-            (tf.gather(files, shuffled), tf.gather(starts, shuffled))
+            tuple(tf.gather(values, shuffled) for values in (files, *places))
         ).interleave(
-            self._records,
+            read,
             cycle_length=min(_CYCLE, len(numbers)) if order.shuffle else 1,
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
@@ -86,7 +128,35 @@ class TFRecordSource(Source):
         )
         if order.shuffle:
             records = _buffered_shuffle(records, order.seed, epoch)
-        return records.batch(order.batch_size, drop_remainder=order.full_batches).skip(first)
+        if by_run:
+            records = records.batch(order.batch_size // order.workers, drop_remainder=True)
+            return records.take(self.steps(order)).skip(first)
+        return order.own_part(
+            records.batch(order.batch_size, drop_remainder=order.full_batches).skip(first)
+        )
+
+    def steps(self, order: Order) -> int:
+        """Batches in an epoch; where workers read files of their own, what the poorest has."""
+        if not self._by_run(order):
+            return order.steps
+        counts = [
+            int(np.sum(self._in_part(number, order.part)))
+            for number in range(len(self._runs))
+            if self._touches(number, order.part)
+        ]
+        sums = [sum(counts[worker :: order.workers]) for worker in range(order.workers)]
+        return min(sums) // (order.batch_size // order.workers)
+
+    def _by_run(self, order: Order) -> bool:
+        """Whether each worker reads files of its own."""
+        touched = sum(self._touches(number, order.part) for number in range(len(self._runs)))
+        return order.shuffle and order.full_batches and 1 < order.workers <= touched
+
+    def _in_part(self, number: int, part: range) -> np.ndarray:
+        """Which records of a run are in the part."""
+        numbers = np.arange(self._starts[number], self._starts[number + 1])
+        positions = self._position(numbers, np)
+        return (positions >= part.start) & (positions < part.stop)
 
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that parses and decodes a batch of records."""
@@ -108,40 +178,31 @@ class TFRecordSource(Source):
             return True
         return self._starts[number] < part.stop and self._starts[number + 1] > part.start
 
-    def _records(self, file: tf.Tensor, start: tf.Tensor) -> tf.data.Dataset:
-        """Reads one file: (position, what it is called, serialized record)."""
-
-        def numbered(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            where = tf.strings.join(["record ", tf.strings.as_string(number), " of ", file])
-            return self._position(start + number), where, record
-
-        return tf.data.TFRecordDataset(file).enumerate().map(numbered)
-
-    def _position(self, number: tf.Tensor) -> tf.Tensor:
+    def _position(self, number, library=tf):
         """Turns the number of a record among all into its position, train before test."""
         if not self._every_tenth:
             return number
         tenth = number // 10
-        return tf.where(number % 10 == 9, self.info.splits["train"] + tenth, number - tenth)
+        return library.where(number % 10 == 9, self.info.splits["train"] + tenth, number - tenth)
 
 
 def _files(request: Request) -> list[str]:
     places = candidates(request.argument, request.data_dir)
     for place in places:
-        files = sorted(tf.io.gfile.glob(place))
+        files = sorted(file for file in tf.io.gfile.glob(place) if not file.endswith(MANIFEST))
         if files:
             return files
     raise MissingFileError(f"no file matches {request.argument!r}: looked for {', '.join(places)}")
 
 
-def _first_record(files: list[str]) -> dict:
+def _first_record(run: Run) -> dict:
     """The features of the first record."""
     try:
-        first = next(iter(tf.data.TFRecordDataset(files).take(1)))
+        first = next(iter(run.records()))
         return tf.train.Example.FromString(first.numpy()).features.feature
     except Exception as error:  # of the file's checksum, or of the record's own format
         raise UserError(
-            f"the first record of {files[0]} is damaged ({one_line(error, 80)}): write it anew"
+            f"the first record of {run.file} is damaged ({one_line(error, 80)}): write it anew"
         ) from error
 
 

@@ -14,7 +14,7 @@ from tfvae import data, recipes, schedules
 from tfvae.errors import UserError
 from tfvae.vae import VAE
 
-__all__ = ["build_model", "load_data"]
+__all__ = ["build_model", "data_info", "load_data"]
 
 
 def load_data(
@@ -40,9 +40,16 @@ def load_data(
         values="levels" if config.likelihood in recipes.OF_LEVELS else "unit",
         seed=config.seed,
         size=tuple(config.image_size) or None,
+        damaged=config.damaged,
         data_dir=data_dir,
         **options,
     )
+
+
+def data_info(config: ConfigDict, data_dir: str | os.PathLike | None = None) -> data.DatasetInfo:
+    """What the configuration's dataset holds."""
+    size = tuple(config.image_size) or None
+    return data.info(config.dataset, data_dir=data_dir, size=size, damaged=config.damaged)
 
 
 def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
@@ -108,8 +115,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
     Raises:
         UserError: If the parts do not fit together.
     """
-    size = tuple(config.image_size) or None
-    info = data.info(config.dataset, data_dir=data_dir, size=size)
+    info = data_info(config, data_dir)
     if len(info.shape) != 3 and config.network != "mlp":
         raise UserError(
             f"config.network={config.network} takes images [height, width, channels], and "

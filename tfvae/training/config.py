@@ -34,6 +34,7 @@ def default_config() -> ConfigDict:
     config.train_split = "train"
     config.test_split = "test"
     config.image_size = ()  # (height, width) that images:FOLDER and tfrecord:GLOB are resized to
+    config.damaged = "refuse"  # skip: damaged images and records are left out, and counted
     config.binarization = "auto"  # auto, none, dynamic, static, threshold
     config.batch_size = 128  # over all replicas
     # Model: names; what a name takes beyond is in the sub-config of that name. The units are those
@@ -108,6 +109,7 @@ def check_config(config: ConfigDict) -> None:
         UserError: If a name is unknown or a number is out of its range.
     """
     from tfvae import recipes
+    from tfvae.data.registry import DAMAGED
     from tfvae.data.view import BINARIZATIONS
 
     fields = _fields(default_config())
@@ -122,6 +124,7 @@ def check_config(config: ConfigDict) -> None:
         ("policy", POLICIES),
         ("binarization", BINARIZATIONS),
         ("on_nan", ON_NAN),
+        ("damaged", DAMAGED),
     ]:
         if config[field] is not None and config[field] not in known:
             raise unknown_name(f"config.{field}", config[field], known)

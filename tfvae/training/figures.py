@@ -9,9 +9,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from tfvae import data, plots, recipes
+from tfvae import plots, recipes
 from tfvae.errors import UserError
-from tfvae.training.build import load_data
+from tfvae.training.build import data_info, load_data
 from tfvae.training.panels import Panels
 from tfvae.training.workdir import Workdir
 from tfvae.vae import VAE
@@ -23,7 +23,7 @@ EXAMPLES = 2000
 
 def _examples(config: ConfigDict, data_dir) -> dict:
     """Test examples with what a figure wants to know of them."""
-    info = data.info(config.dataset, data_dir=data_dir, size=tuple(config.image_size) or None)
+    info = data_info(config, data_dir)
     labelled = info.classes is not None
     batches = load_data(config, config.test_split, data_dir=data_dir, labels=labelled)
     xs, labels = [], []

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from tfvae import distribute, workers
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
-from tfvae.training.build import build_model, load_data
+from tfvae.training.build import build_model, data_info, load_data
 from tfvae.training.callbacks import Clock, EpochOfData, RowsFile, read_metrics
 from tfvae.training.checkpoints import Checkpoints, Restored
 from tfvae.training.config import check_config, interval
@@ -101,6 +101,9 @@ def _train_and_evaluate(
     train = load_data(config, config.train_split, data_dir=data_dir, epoch=epoch)
     test = load_data(config, config.test_split, data_dir=data_dir)
     steps = int(train.cardinality())
+    left_out = data_info(config, data_dir).left_out if config.damaged == "skip" else 0
+    if left_out:
+        say(f"{left_out} damaged examples of {config.dataset} are left out")
     if not override:
         folder.check(config)
     with contextlib.ExitStack() as held:
