@@ -7,7 +7,7 @@ import pytest
 from tfvae import distribute
 
 TWO = ["weights", "annealing", "beta_tcvae", "factor_vae", "quantized"]
-THREE = ["weights", "beta_tcvae"]
+THREE = ["beta_tcvae"]
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,14 @@ def test_workers_do_what_one_device_does(
         # Where this fails, Keras has been repaired: see the functions that `ReplicatedModel` makes.
         assert "Invalid reduction dimension" in (tmp_path / str(index) / "keras.txt").read_text()
         written = ["best.keras", "board", "log.csv", "model.keras"]
-        assert facts["files"] == (written if index == 0 else [])
+        assert facts["files"] == (written if index == 0 and "weights" in names else [])
         with np.load(tmp_path / str(index) / "results.npz") as found:
             assert {name.split("/")[0] for name in found} == {*names}
             for name in found:
                 np.testing.assert_allclose(
                     found[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name
                 )
-    rows = (tmp_path / "0" / "log.csv").read_text().splitlines()
-    assert len(rows) == 3
-    assert os.listdir(tmp_path / "0" / "board") == ["train", "validation"]
+    if "weights" in names:
+        rows = (tmp_path / "0" / "log.csv").read_text().splitlines()
+        assert len(rows) == 3
+        assert sorted(os.listdir(tmp_path / "0" / "board")) == ["train", "validation"]
