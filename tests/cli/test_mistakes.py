@@ -158,7 +158,9 @@ def test_what_cannot_be_sampled_is_refused(flags, word, flagged, tmp_path, monke
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("flag", ["--samples=0", "--examples=-1", "--samples=x"])
+@pytest.mark.parametrize(
+    "flag", ["--samples=0", "--examples=-1", "--total_correlation=-1", "--samples=x"]
+)
 def test_what_cannot_be_evaluated_is_refused(flag, flagged, tmp_path):
     other_run(tmp_path)
     done = flagged("evaluate", f"--workdir={tmp_path}", flag)

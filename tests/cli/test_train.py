@@ -90,7 +90,7 @@ def test_the_screen_shows_progress_the_table_and_the_figures_and_no_noise(test_r
 
 @pytest.mark.slow
 def test_evaluate_writes_and_prints_the_table(test_run, command):
-    flags = ("--workdir=run", "--samples=7", "--examples=30")
+    flags = ("--workdir=run", "--samples=7", "--examples=30", "--total_correlation=40")
     done = command("evaluate", *flags, cwd=test_run.folder)
     assert (done.code, done.err) == (0, "")
     path = test_run.workdir / "evaluation.json"
@@ -102,7 +102,10 @@ def test_evaluate_writes_and_prints_the_table(test_run, command):
     vae = tfvae.load(test_run.workdir / "model.keras")
     data = tfvae.data.load("digits", "test", 128, seed=0)
     direct = tfvae.evaluation.evaluate_likelihood(vae, data, samples=7, examples=30)
-    assert direct == pytest.approx(first, rel=1e-5)
+    codes = tfvae.evaluation.total_correlation(vae, data, examples=40)
+    direct |= {"total_correlation_examples": codes.pop("examples"), **codes}
+    assert direct == pytest.approx(first, rel=1e-4)
+    assert f"{codes['total_correlation']:.2f}" in done.out
 
 
 @pytest.mark.slow

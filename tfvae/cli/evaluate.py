@@ -15,10 +15,16 @@ _SAMPLES = flags.DEFINE_integer(
     "samples", None, "Posterior samples per example; by default as config.evaluation says."
 )
 _EXAMPLES = flags.DEFINE_integer("examples", 0, "Test examples, from the front; 0: all.")
+_TOTAL_CORRELATION = flags.DEFINE_integer(
+    "total_correlation",
+    0,
+    "Test examples whose aggregate posterior's total correlation is estimated; 0: none.",
+)
 _CHUNK = flags.DEFINE_integer("chunk", None, "Samples in memory at once.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
 )
+DRAWS = 1000  # over which the expectation of the total correlation is taken
 
 
 def main() -> int:
@@ -26,7 +32,7 @@ def main() -> int:
     import keras
 
     from tfvae.errors import UserError
-    from tfvae.evaluation import evaluate_likelihood
+    from tfvae.evaluation import evaluate_likelihood, total_correlation
     from tfvae.training.build import load_data
     from tfvae.training.checkpoints import load_final
     from tfvae.training.files import write_whole
@@ -36,8 +42,10 @@ def main() -> int:
     folder = Workdir(_WORKDIR.value)
     config = folder.read_config()
     samples = config.evaluation.samples if _SAMPLES.value is None else _SAMPLES.value
-    if samples < 1 or _EXAMPLES.value < 0:
-        raise UserError("--samples takes a number from 1, --examples one from 0")
+    if samples < 1 or _EXAMPLES.value < 0 or _TOTAL_CORRELATION.value < 0:
+        raise UserError(
+            "--samples takes a number from 1, --examples and --total_correlation one from 0"
+        )
     vae = load_final(folder)
     test = load_data(config, config.test_split, data_dir=_DATA_DIR.value)
     examples = _EXAMPLES.value or None
@@ -51,6 +59,11 @@ def main() -> int:
         seed=config.seed,
         progress=bar.update,
     )
+    if _TOTAL_CORRELATION.value:
+        of_codes = total_correlation(
+            vae, test, examples=_TOTAL_CORRELATION.value, draws=DRAWS, seed=config.seed
+        )
+        table |= {"total_correlation_examples": of_codes.pop("examples"), **of_codes}
     write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
     print()
     print("\n".join(table_lines(table)))
@@ -60,7 +73,7 @@ def main() -> int:
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flag_as_required("workdir")
-    run_command(main, __doc__, _WORKDIR, _SAMPLES, _EXAMPLES, _CHUNK, _DATA_DIR)
+    run_command(main, __doc__, _WORKDIR, _SAMPLES, _EXAMPLES, _TOTAL_CORRELATION, _CHUNK, _DATA_DIR)
 
 
 if __name__ == "__main__":

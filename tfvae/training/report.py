@@ -37,6 +37,10 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
         lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))
     if "active_units" in table:
         lines.append(_row("active units", str(table["active_units"])))
+    if "total_correlation" in table:
+        lines.append(_row("total correlation", _nats(table, "total_correlation")))
+        lines.append(_row("mutual information", f"{table['mutual_information']:.2f} nats"))
+        lines.append(_row("examples of these two", str(table["total_correlation_examples"])))
     lines.append(_row("test examples", str(table["examples"])))
     if metrics:
         seconds = sum(float(row["seconds"]) for row in metrics)
