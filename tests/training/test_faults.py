@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfvae
 from tfvae.errors import UserError
@@ -204,3 +206,24 @@ def test_what_the_system_said_is_found_behind_other_errors():
         as_zipfile_does()
     assert system_error(error.value) == os.strerror(errno.ENOSPC)
     assert system_error(ValueError("no file of a disk")) is None
+
+
+def test_a_truncated_image_is_refused_or_left_out(tiny, train, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        image = rng.integers(0, 256, (4, 4, 1), dtype=np.uint8)
+        (folder / f"{number:02d}.png").write_bytes(tf.io.encode_png(image).numpy())
+    bad = folder / "31.png"
+    bad.write_bytes(bad.read_bytes()[:40])
+    fields = {
+        "dataset": f"images:{folder}", "train_split": "all", "test_split": "all[:20]", "epochs": 1,
+        "binarization": "threshold",
+    }  # fmt: skip
+    with pytest.raises(UserError, match=r"31\.png cannot be decoded") as error:
+        train(tiny(fields), tmp_path / "run")
+    assert "\n" not in str(error.value)
+    said = train(tiny(fields, damaged="skip"), tmp_path / "other")
+    assert said[0] == f"1 damaged examples of images:{folder} are left out"
+    assert len(read_metrics(tmp_path / "other" / "metrics.csv")) == 1

@@ -163,6 +163,7 @@ def check_config(config: ConfigDict) -> None:
         value = _get(config, field)
         if value is not None and not value >= low:
             raise UserError(f"config.{field} is {value!r}: give a number from {low}")
+    interval(config.checkpoint_every)
     for field in ("learning_rate", "factor_vae.discriminator_learning_rate"):
         if not _get(config, field) > 0:
             raise UserError(f"config.{field} is {_get(config, field)!r}: give one above 0")
