@@ -71,7 +71,9 @@ def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.di
         return _mirrored(tuple(cpus))
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
         return _mirrored(tuple(devices))
-    return tf.distribute.OneDeviceStrategy(devices[0])
+    # TensorFlow's own default. `OneDeviceStrategy` sends each batch through a distributed iterator,
+    # which is made anew in each epoch and at each validation.
+    return tf.distribute.get_strategy()
 
 
 def _split_processor(name: str, devices: int) -> None:
