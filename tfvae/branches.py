@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -64,5 +66,5 @@ def parts_of(data, branches: int) -> list[tuple]:
             tf.nest.map_structure(lambda t, a=a, b=b: t[a:b], data),
             tf.cast(b - a, tf.float32) / whole,
         )
-        for a, b in zip(ends[:-1], ends[1:], strict=True)
+        for a, b in itertools.pairwise(ends)
     ]

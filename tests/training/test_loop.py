@@ -182,8 +182,11 @@ def test_xla_with_replicas_is_refused(tiny, train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["tpu", "multi_worker", "mirored"])
-def test_strategies_that_there_are_not_are_refused(name, tiny, train, tmp_path):
-    with pytest.raises(UserError, match="mirrored"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("tpu", "TPU"), ("multi_worker", "TF_CONFIG"), ("mirored", "did you mean 'mirrored'")],
+)
+def test_strategies_that_there_are_not_are_refused(name, why, tiny, train, tmp_path):
+    with pytest.raises(UserError, match=why):
         train(tiny(), tmp_path / "run", strategy=name)
     assert not (tmp_path / "run").exists()
