@@ -1,4 +1,4 @@
-"""Binary 64x64 sprites with known factors, drawn by the package: a beta-VAE."""
+"""Binary 64x64 sprites with known factors, drawn by the package: a beta-VAE, beta 4."""
 
 from tfvae.training.config import default_config
 
@@ -8,7 +8,6 @@ def get_config():
     config.dataset = "sprites"
     config.train_split = "train[:50000]"
     config.recipe = "beta_vae"
-    config.beta = 4.0
     config.network = "conv"
     config.conv.filters = (32, 32, 64, 64)
     config.latent_dim = 10
