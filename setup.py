@@ -25,6 +25,7 @@ setup(
     package_dir={"tfvae.configs": "configs"},
     install_requires=[
         "absl-py>=2.0",
+        "h5py>=3.11",  # reads the weights in a .keras file before Keras does
         "keras>=3.12",  # the newest for Python 3.10
         "matplotlib>=3.8",
         "ml_collections>=1.0",

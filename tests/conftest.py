@@ -80,8 +80,8 @@ def make_vae():
 
 @pytest.fixture(scope="session")
 def mirrored():
-    """Two replicas on the processor: one strategy, for TensorFlow mixes up those of two."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    """Two replicas on the processor: the package's own, for TensorFlow mixes up those of two."""
+    return tfvae.distribute._mirrored(("CPU:0", "CPU:1"))
 
 
 def _raw(scale, minimum):

@@ -112,6 +112,11 @@ def test_no_two_modules_import_each_other():
 )
 def test_no_part_imports_its_sibling(axis, base):
     """What two parts share stands in a file of its own; a part may extend another one."""
+
+    def extended_here(part: type) -> bool:
+        # Other tests of the process extend parts as well.
+        return any(c.__module__.startswith("tfvae.") for c in part.__subclasses__())
+
     folder = importlib.import_module(f"tfvae.{axis}")
     base = getattr(folder, base)
     modules = {
@@ -121,7 +126,7 @@ def test_no_part_imports_its_sibling(axis, base):
     for name, module in modules.items():
         own = [c for c in vars(module).values() if getattr(c, "__module__", None) == name]
         own = [c for c in own if isinstance(c, type) and issubclass(c, base)]
-        if any(hasattr(folder, c.__name__) and not c.__subclasses__() for c in own):
+        if any(hasattr(folder, c.__name__) and not extended_here(c) for c in own):
             parts[name] = own
     assert len(parts) > 4
     for name, own in parts.items():

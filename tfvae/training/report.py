@@ -31,7 +31,7 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
     lines = [
         _row("test ELBO", _nats(table, "elbo")),
         _row(f"log p(x), {table['samples']} samples", _nats(table, "log_prob")),
-        _row("gap, log p(x) − ELBO", f"{table['gap']:.2f} nats"),
+        _row("gap, log p(x) − ELBO", f"{round(table['gap'], 2) + 0.0:.2f} nats"),
     ]
     if "bits_per_dim" in table:
         lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))
