@@ -120,6 +120,14 @@ def test_what_looks_across_the_batch_stays_whole(options, reason):
     with pytest.raises(UserError, match=reason):
         vae.fit(data()[0], verbose=0)
     assert reason in why_whole(vae)
+    with pytest.raises(UserError, match=reason):
+        vae.train_on_batch(data()[0])
+
+
+def test_a_generator_is_no_way_around_it():
+    vae = model(branches=2, head=IndependentNormal, objective=tfvae.objectives.FactorVAE())
+    with pytest.raises(UserError, match="FactorVAE looks across the batch"):
+        vae.fit(((data()[0],) for _ in range(2)), verbose=0)
 
 
 def test_a_number_below_one_is_refused():

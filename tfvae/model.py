@@ -109,6 +109,11 @@ class ObjectiveModel(ReplicatedModel):
             self.steps_per_execution = steps
             self.train_function = self.test_function = self.predict_function = None
 
+    def make_train_function(self, force: bool = False):
+        """Makes the function that takes the training steps of one call; refuses wrong branches."""
+        check_branches(self, self.branches)  # here: `train_on_batch` and a generator pass by too
+        return super().make_train_function(force)
+
     @readable_errors()
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """Trains the model: `keras.Model.fit`, after a look at the first batch.
@@ -144,7 +149,6 @@ class ObjectiveModel(ReplicatedModel):
             if self.objective.examples is None:
                 self.objective.examples = number_of_examples(x, batch)
             self.check(batch)
-            check_branches(self, self.branches)
         held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
         batch = first_batch(*held_out)
         if batch is not None:
