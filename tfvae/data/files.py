@@ -1,12 +1,14 @@
-"""Where dataset files are looked for."""
+"""Where dataset files are looked for, and whether their bytes are those that were written."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+from typing import BinaryIO
 
 from tfvae.errors import MissingFileError
 
-__all__ = ["DATA_DIR_VARIABLE", "candidates", "data_folders", "find_path"]
+__all__ = ["DATA_DIR_VARIABLE", "candidates", "data_folders", "find_path", "sha256"]
 
 DATA_DIR_VARIABLE = "TFVAE_DATA_DIR"
 
@@ -49,3 +51,11 @@ def candidates(path: str, data_dir: str | os.PathLike | None) -> list[str]:
     if os.path.isabs(path) or "://" in path:
         return [path]
     return [path, *(os.path.join(folder, path) for folder in data_folders(data_dir))]
+
+
+def sha256(file: BinaryIO) -> str:
+    """The SHA-256 of what is left in an open file, in hexadecimal digits; a block at a time."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()

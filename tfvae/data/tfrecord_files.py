@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import os
@@ -12,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.files import sha256
 from tfvae.data.record_index import count_records
 from tfvae.errors import UserError, one_line
 
@@ -197,11 +197,8 @@ def _example(image: np.ndarray, label: int | None, number: int) -> bytes:
 
 
 def _sha256(path: str) -> str:
-    digest = hashlib.sha256()
     with tf.io.gfile.GFile(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256(file)
 
 
 def _png(image: np.ndarray, number: int) -> bytes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from tfvae.data.files import sha256
 
 __all__ = ["PART", "checksum", "system_error", "write_whole", "written_whole"]
 
@@ -47,11 +48,8 @@ def write_whole(path: Path, text: str) -> None:
 
 def checksum(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256(file)
 
 
 def system_error(error: BaseException | None) -> str | None:
