@@ -24,6 +24,12 @@ TIMES = ("seconds", "images_per_second")
 
 
 @pytest.fixture
+def tiny_fields():
+    """The fields of a configuration of a second, for a process of its own."""
+    return dict(TINY)
+
+
+@pytest.fixture
 def tiny():
     """Makes a configuration of a second; a dot in a field's name is written as two underscores."""
 

@@ -14,19 +14,6 @@ import tfvae
 from tfvae.training.callbacks import read_metrics
 
 ROOT = os.path.dirname(os.path.dirname(tfvae.__file__))
-FIELDS = {
-    "train_split": "train[:96]",
-    "test_split": "test[:40]",
-    "batch_size": 16,  # six batches an epoch
-    "hidden": (8,),
-    "latent_dim": 2,
-    "epochs": 3,
-    "panels_every": 0,
-    "steps_per_execution": 2,
-    "checkpoint_every": "2 steps",
-    "evaluation.samples": 2,
-    "evaluation.examples": 20,
-}
 PROGRAM = """
 import json, os, signal, sys, threading
 from tfvae.training import callbacks, default_config, files, loop
@@ -60,16 +47,21 @@ loop.train_and_evaluate(config, workdir, strategy="one_device", verbose=0)
 """
 
 
-def run(workdir, moment=None, **kwargs):
-    arguments = json.dumps([FIELDS, str(workdir), moment])
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, arguments],
-        env={**os.environ, "PYTHONPATH": ROOT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **kwargs,
-    )
+@pytest.fixture
+def run(tiny_fields):
+    """Starts a training, which a moment may end."""
+    fields = {**tiny_fields, "steps_per_execution": 2, "checkpoint_every": "2 steps"}
+
+    def start(workdir, moment=None):
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, json.dumps([fields, str(workdir), moment])],
+            env={**os.environ, "PYTHONPATH": ROOT},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
 
 
 def moments(seed, count):
@@ -87,7 +79,7 @@ def state(workdir):
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
+def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(run, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     uncut = run(whole)
     killed = 0
