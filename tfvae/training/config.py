@@ -10,7 +10,7 @@ from ml_collections.config_dict import placeholder
 
 from tfvae.errors import UserError, unknown_name
 
-__all__ = ["check_config", "default_config", "interval"]
+__all__ = ["check_config", "default_config", "flat", "interval"]
 
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 SCHEDULES = ("constant", "linear", "cosine", "cyclical")
@@ -112,8 +112,8 @@ def check_config(config: ConfigDict) -> None:
     from tfvae.data.registry import DAMAGED
     from tfvae.data.view import BINARIZATIONS
 
-    fields = _fields(default_config())
-    for field in _fields(config):
+    fields = flat(default_config())
+    for field in flat(config):
         if field not in fields and field.split(".")[0] not in recipes.names():
             raise unknown_name("field of the configuration", field, fields)
     for field, known in [
@@ -211,13 +211,23 @@ def interval(value: object) -> tuple[int, str]:
     return number, match[2] or "epoch"
 
 
-def _fields(config: ConfigDict, prefix: str = "") -> list[str]:
-    """The names of all fields, those of sub-configs with their dots."""
-    fields = []
+def flat(config: ConfigDict, prefix: str = "") -> dict[str, object]:
+    """The values of all fields, those of sub-configs under names with dots.
+
+    Args:
+        config: A configuration.
+        prefix: What stands before each name.
+
+    Returns:
+        Values by name; a tuple, which JSON does not have, as a list.
+    """
+    values = {}
     for name, value in config.items():
-        is_config = isinstance(value, ConfigDict)
-        fields += _fields(value, f"{prefix}{name}.") if is_config else [prefix + name]
-    return fields
+        if isinstance(value, ConfigDict):
+            values |= flat(value, f"{prefix}{name}.")
+        else:
+            values[prefix + name] = list(value) if isinstance(value, tuple) else value
+    return values
 
 
 def _get(config: ConfigDict, field: str):

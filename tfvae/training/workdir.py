@@ -12,7 +12,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tfvae.errors import MissingFileError, UserError, one_line
-from tfvae.training.config import check_config, default_config
+from tfvae.training.config import check_config, default_config, flat
 from tfvae.training.files import system_error, write_whole
 from tfvae.training.lock import locked
 
@@ -75,7 +75,7 @@ class Workdir:
             UserError: If the folder cannot be that of a run.
         """
         if self.config.exists():
-            then, now = _flat(self.read_config().to_dict()), _flat(config.to_dict())
+            then, now = flat(self.read_config()), flat(config)
             return [
                 f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
                 for name in sorted({*then, *now})
@@ -208,13 +208,3 @@ def _refuse_unknown(fields: object, config: ConfigDict) -> None:
             raise UserError(f"there is no field {name!r}")
         if isinstance(config[name], ConfigDict):
             _refuse_unknown(value, config[name])
-
-
-def _flat(config: dict, prefix: str = "") -> dict:
-    flat = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            flat.update(_flat(value, f"{prefix}{name}."))
-        else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple) else value
-    return flat
