@@ -36,20 +36,37 @@ class Guard:
         """Counts anew, with so many steps skipped already."""
         self.state.assign([0, skipped, -1])
 
-    def kept(self, model) -> list[tuple]:
+    @staticmethod
+    def kept(model) -> list[tuple]:
         """The variables that a step changes beside the update, each with its value before it."""
-        if model.distribute_strategy.num_replicas_in_sync > 1:
-            return []
         trained = {id(weight) for weight in model.trainable_weights}
         own = getattr(getattr(model.objective, "optimizer", None), "variables", ())
-        others = [v for v in (*model.variables, *own) if id(v) not in trained]
+        found = (*model.variables, *own, *model.metrics_variables)
+        others = [v for v in found if id(v) not in trained]
         return [(variable, tf.convert_to_tensor(variable)) for variable in others]
 
     @staticmethod
     def restore(finite: tf.Tensor, kept: Sequence[tuple]) -> None:
-        """Gives the variables their values back if the step was not finite."""
-        for variable, before in kept:
-            variable.assign(tf.where(finite, tf.convert_to_tensor(variable), before))
+        """Gives the variables their values back if the step was not finite, on all replicas.
+
+        Args:
+            finite: Whether the step was, the same on all replicas.
+            kept: What `kept` returned before the step.
+        """
+        now = [tf.where(finite, tf.convert_to_tensor(v), before) for v, before in kept]
+        variables = [getattr(variable, "value", variable) for variable, _ in kept]
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            for variable, value in zip(variables, now, strict=True):
+                variable.assign(value)
+            return
+
+        def across(strategy, now):
+            # Each replica's own value: an assignment there would take the mean, which rounds.
+            for variable, value in zip(variables, now, strict=True):
+                strategy.extended.update(variable, lambda v, new: v.assign(new), args=(value,))
+
+        context.merge_call(across, args=(now,))
 
     def apply(
         self, model, losses: Sequence[tf.Tensor], gradients: Sequence, update: Callable

@@ -261,18 +261,8 @@ class ObjectiveModel(ReplicatedModel):
             added = tf.cast(tf.add_n(added), loss.dtype)
             share += added / self.distribute_strategy.num_replicas_in_sync
             totals["loss"] += added * count
-        self._add_terms(totals, {**counts, "loss": count})
+        self.terms.update_state(totals, {**counts, "loss": count})
         return share, x, output
-
-    def _add_terms(self, totals: dict, counts: dict) -> None:
-        """Adds to the metrics; where steps may be left out, nothing that is not finite."""
-        if self.guard is not None:
-            finite = tf.math.is_finite(tf.add_n([tf.cast(t, tf.float32) for t in totals.values()]))
-            totals, counts = (
-                {name: tf.where(finite, value, tf.zeros_like(value)) for name, value in d.items()}
-                for d in (totals, counts)
-            )
-        self.terms.update_state(totals, counts)
 
     def _second_seed(self) -> tf.Tensor:
         """Of the objective's second loss: what looks across the global batch looks alike on all."""
@@ -281,7 +271,7 @@ class ObjectiveModel(ReplicatedModel):
     def _add_own(self, terms: dict, data) -> None:
         """Adds the terms of the objective's second loss on a batch to the metrics."""
         if terms:
-            self._add_terms(*_sums(terms, unpack(data)[2]))
+            self.terms.update_state(*_sums(terms, unpack(data)[2]))
 
     def train_step(self, data) -> dict:
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
