@@ -52,7 +52,7 @@ def readable_errors() -> Iterator[None]:
     """Gives an error in reading data its one line back, which TensorFlow puts into pages.
 
     Raises:
-        UserError: Where a part of this package raised one inside a graph, or a file is damaged.
+        UserError: Where a part of this package raised one inside a graph.
     """
     try:
         yield
@@ -60,14 +60,8 @@ def readable_errors() -> Iterator[None]:
         raise
     except Exception as error:
         told = re.search(r"tfvae\.errors\.\w+: ([^\n]+)", str(error))
-        if type(error).__module__.startswith("tensorflow"):
-            if told:
-                raise UserError(told[1].strip()) from error
-            if type(error).__name__ == "DataLossError":
-                raise UserError(
-                    f"a record of a TFRecord file is damaged ({one_line(error, 80)}): "
-                    "tfvae.data.check_tfrecord names the file, damaged='skip' leaves records out"
-                ) from error
+        if told and type(error).__module__.startswith("tensorflow"):
+            raise UserError(told[1].strip()) from error
         raise
 
 

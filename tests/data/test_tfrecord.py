@@ -197,9 +197,12 @@ def test_damaged_records_are_refused_or_left_out_and_counted(tmp_path):
     with pytest.raises(UserError, match="cut short"):
         data.info(name)
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"damaged.*damaged='skip'") as error, readable_errors():
-        levels(name, "all", shuffle=False)
-    assert "\n" not in str(error.value)
+    for shuffle in (False, True):
+        with pytest.raises(UserError) as error, readable_errors():
+            list(data.load(name, "all", 4, shuffle=shuffle, labels=shuffle))
+        assert f"record 3 of {path} cannot be decoded" in str(error.value)
+        assert "damaged='skip'" in str(error.value)
+        assert "\n" not in str(error.value)
 
     path.write_bytes(content[: offsets[11] + 20])
     left = [n for n in range(15) if n not in (3, 7, 11)]

@@ -89,7 +89,8 @@ def _named_decode(contents: tf.Tensor | bytes, where: str, channels: int) -> tf.
         return _decode(contents, channels)
     except tf.errors.InvalidArgumentError:
         raise UserError(
-            f"{where} cannot be decoded as a PNG or JPEG image: repair it or take it away"
+            f"{where} cannot be decoded as a PNG or JPEG image, it is damaged: restore it, or "
+            "leave such out with damaged='skip'"
         ) from None
 
 

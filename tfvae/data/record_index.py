@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 
-__all__ = ["Run", "count_records", "records_at", "records_in", "runs_of"]
+__all__ = ["Run", "count_records", "records_at", "records_in", "runs_of", "whole_or_empty"]
 
 # A record: 8 bytes of length, 4 of its checksum, the data, 4 of their checksum.
 HEAD, FRAME = 12, 16
@@ -76,6 +76,19 @@ def records_at(runs: Sequence[Run], number: tf.Tensor | int, count: tf.Tensor) -
         return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(records, [None]))
 
     return tf.data.Dataset.range(0, count, CHUNK).flat_map(chunk)
+
+
+def whole_or_empty(file: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
+    """The records of a file; where one is damaged, it and those behind it are empty.
+
+    TensorFlow's own error does not say in which file it was, and nothing behind it can be read.
+
+    Args:
+        file: Its path, a scalar.
+        count: How many records it has.
+    """
+    empty = tf.data.Dataset.from_tensors("").repeat()
+    return tf.data.TFRecordDataset(file).ignore_errors().concatenate(empty).take(count)
 
 
 def _read(file: tf.io.gfile.GFile, offset: int) -> bytes:

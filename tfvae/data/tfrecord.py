@@ -14,7 +14,7 @@ from tfvae.data.decoding import batch_decoder, image_shape
 from tfvae.data.files import candidates
 from tfvae.data.order import Order
 from tfvae.data.randomness import Purpose, stateless_key
-from tfvae.data.record_index import Run, records_at, records_in
+from tfvae.data.record_index import Run, records_at, records_in, whole_or_empty
 from tfvae.data.registry import Request, register
 from tfvae.data.source import Read, Source
 from tfvae.data.tfrecord_files import MANIFEST, records_by_file
@@ -107,13 +107,15 @@ class TFRecordSource(Source):
         def read(file, run, count, first, start) -> tf.data.Dataset:
             """Reads one run: (position, what it is called, serialized record)."""
 
-            def numbered(number: tf.Tensor, record: tf.Tensor) -> tuple[tf.Tensor, ...]:
-                name = tf.strings.as_string(first + number)
-                where = tf.strings.join(["record ", name, " of ", file])
-                return self._position(start + number), where, record
+            def named(place: tf.Tensor, item: tuple) -> tuple:
+                number, record = item
+                where = tf.strings.join(["record ", tf.strings.as_string(place), " of ", file])
+                # Behind a damaged record all are empty: the place stays.
+                place += tf.cast(tf.strings.length(record) > 0, tf.int64)
+                return place, (self._position(start + number), where, record)
 
-            found = records_at(runs, run, count) if by_offset else tf.data.TFRecordDataset(file)
-            return found.enumerate().map(numbered)
+            found = records_at(runs, run, count) if by_offset else whole_or_empty(file, count)
+            return found.enumerate().scan(first, named)
 
         records = tf.data.Dataset.from_tensor_slices(
             tuple(tf.gather(values, shuffled) for values in (files, *places))
@@ -161,14 +163,17 @@ class TFRecordSource(Source):
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that parses and decodes a batch of records."""
         decode = batch_decoder(self.info.shape, resize=self._resize)
-        features = {"image": tf.io.FixedLenFeature([], tf.string)}
-        if labels:
-            features["label"] = tf.io.FixedLenFeature([], tf.int64)
+        # A damaged record has no image, and the decoder says which one it is.
+        image = {"image": tf.io.FixedLenFeature([], tf.string, default_value="")}
+        label = {"label": tf.io.FixedLenFeature([], tf.int64)}
 
         def read(positions: tf.Tensor, where: tf.Tensor, records: tf.Tensor) -> tuple:
-            parsed = tf.io.parse_example(records, features)
-            label = tf.cast(parsed["label"], tf.int32) if labels else None
-            return positions, decode(parsed["image"], where), label
+            pixels = decode(tf.io.parse_example(records, image)["image"], where)
+            if not labels:
+                return positions, pixels, None
+            with tf.control_dependencies([pixels]):
+                classes = tf.io.parse_example(records, label)["label"]
+            return positions, pixels, tf.cast(classes, tf.int32)
 
         return lambda item: read(*item)
 
