@@ -63,7 +63,7 @@ def parts_of(data, branches: int) -> list[tuple]:
     whole = tf.cast(tf.maximum(size, 1), tf.float32)
     return [
         (
-            tf.nest.map_structure(lambda t, a=a, b=b: t[a:b], data),
+            tf.nest.map_structure(lambda t, a=a, b=b: None if t is None else t[a:b], data),
             tf.cast(b - a, tf.float32) / whole,
         )
         for a, b in itertools.pairwise(ends)

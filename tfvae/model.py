@@ -273,19 +273,33 @@ class ObjectiveModel(ReplicatedModel):
         if terms:
             self.terms.update_state(*_sums(terms, unpack(data)[2]))
 
+    def parts_of_step(self, data) -> list[tuple]:
+        """What the next training step computes side by side, and with which noise.
+
+        Args:
+            data: A batch; on several replicas, this replica's part.
+
+        Returns:
+            For each part: its data, its share of the examples and its stateless seed.
+        """
+        seed = replica_seed(self.seed, self.step)
+        branches = self.branches if self.distribute_strategy.num_replicas_in_sync == 1 else 1
+        return [
+            (part, share, fold_in(seed, i) if i else seed)
+            for i, (part, share) in enumerate(parts_of(data, branches))
+        ]
+
     def train_step(self, data) -> dict:
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
         step, second_seed = self.step, self._second_seed()
-        seed = replica_seed(self.seed, step)
         losses, gradients = [], []
         kept = self.guard.kept(self) if self.guard is not None else ()
-        branches = self.branches if self.distribute_strategy.num_replicas_in_sync == 1 else 1
-        for i, (part, share) in enumerate(parts_of(data, branches)):
+        parts = self.parts_of_step(data)
+        for part, share, seed in parts:
             with tf.GradientTape() as tape:
-                noise = fold_in(seed, i) if i else seed
-                loss, x, output = self._batch_loss(part, noise, training=True)
+                loss, x, output = self._batch_loss(part, seed, training=True)
                 losses.append(loss)
-                loss = self.optimizer.scale_loss(loss if branches == 1 else share * loss)
+                loss = self.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
             weights = self.trainable_weights  # `train_on_batch` alone comes here without any
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)

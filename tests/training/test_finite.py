@@ -45,8 +45,8 @@ def state(vae):
     return [np.asarray(v.numpy()) for v in (*vae.weights, *vae.optimizer.variables)]
 
 
-def assert_same(one, other):
-    assert len(one) == len(other) > 10
+def assert_same(one, other, least=11):
+    assert len(one) == len(other) >= least
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -121,6 +121,24 @@ def test_the_first_layer_is_named():
     assert f"the first layer whose output is not finite is {layer.path}" in diagnose(
         vae, 1e6 * vectors()[:4]
     )
+
+
+@pytest.mark.parametrize("branches", [1, 2])
+def test_the_step_is_repeated_with_its_own_noise(branches, monkeypatch):
+    vae = make(branches=branches, run_eagerly=True)
+    vae.optimizer.iterations.assign(7)
+    draws = []
+    monkeypatch.setattr(vae.objective, "gate", lambda z: draws.append(z.numpy()) or z)
+    assert diagnose(vae, vectors()[:5]) == "done once more on one device, it is finite"
+    vae.train_on_batch(vectors()[:5])
+    assert [z.shape for z in draws] == 2 * {1: [(5, 2)], 2: [(2, 2), (3, 2)]}[branches]
+    assert_same(np.concatenate(draws[:branches]), np.concatenate(draws[branches:]), least=5)
+
+
+def test_a_penalty_that_is_not_finite_is_no_riddle(monkeypatch):
+    vae = make()
+    monkeypatch.setattr(type(vae), "losses", [tf.constant(np.inf)])
+    assert diagnose(vae, vectors()[:4]) == "the loss is inf and all its terms are finite"
 
 
 def test_overflow_of_a_scaled_loss_is_not_a_fault():

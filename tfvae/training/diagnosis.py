@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 import keras
 import tensorflow as tf
 
 from tfvae.batches import unpack
-from tfvae.distribute import replica_seed
+from tfvae.distribute import batch_mean
 
 __all__ = ["diagnose"]
 
 
 def diagnose(vae, batch) -> str:
-    """Says what is not finite in the training step that comes next.
+    """Says what is not finite in the training step that comes next, with the noise it will have.
+
+    On several replicas the batch stays whole here, with noise of its own.
 
     Args:
         vae: The model, with the weights before the step.
@@ -25,17 +27,30 @@ def diagnose(vae, batch) -> str:
     Returns:
         The term of the objective and the first layer, or the gradient of a weight, in words.
     """
-    x, context, _ = unpack(batch)
+    gradients = []
+    for part, _, seed in vae.parts_of_step(batch):
+        said, gradients_of_part = _forward(vae, part, seed)
+        if said:
+            return ", ".join(said)
+        gradients.append(gradients_of_part())
+    weights = vae.trainable_weights
+    # The backward pass comes to the last layers first.
+    bad = [w.path for w, *g in zip(weights, *gradients, strict=True) if not _finite(g)]
+    if bad:
+        return f"the loss is finite, and the gradient is not, first in {bad[-1]}"
+    return "done once more on one device, it is finite"
+
+
+def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
+    """What is not finite in the loss of a part of the batch, in words; and its gradients."""
+    x, context, weights = unpack(data)
     with _watched() as found, tf.GradientTape() as tape:
-        output = vae(
-            x,
-            context=context,
-            samples=vae.objective.samples,
-            training=True,
-            seed=replica_seed(vae.seed, vae.step),
-        )
+        output = vae(x, context=context, samples=vae.objective.samples, training=True, seed=seed)
+        added = list(vae.losses)  # of regularizers and add_loss
         loss, terms = vae.objective(x, output, step=vae.step)
-        total = tf.reduce_mean(loss)
+        penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
+        total = batch_mean(tf.add_n([loss, *penalties]), weights)
+        total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])
     # The ELBO is the sum of others, which say more.
     bad = sorted((name for name, term in terms.items() if not _finite(term)), key="elbo".__eq__)
     said = [f"the term {name!r} is {float(tf.reduce_mean(terms[name])):.3g}" for name in bad[:1]]
@@ -43,14 +58,7 @@ def diagnose(vae, batch) -> str:
         said.append(f"the first layer whose output is not finite is {found[0]}")
     if not said and not _finite(total):
         said.append(f"the loss is {float(total):.3g} and all its terms are finite")
-    if not said:
-        weights = vae.trainable_weights
-        gradients = tape.gradient(total, weights)
-        # The backward pass comes to the last layers first.
-        bad = [w.path for w, g in zip(weights, gradients, strict=True) if not _finite(g)]
-        if bad:
-            said.append(f"the loss is finite, and the gradient is not, first in {bad[-1]}")
-    return ", ".join(said) or "done once more on one device, it is finite"
+    return said, lambda: tape.gradient(total, vae.trainable_weights)
 
 
 @contextlib.contextmanager
