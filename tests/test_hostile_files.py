@@ -16,7 +16,9 @@ import tfvae
 from tfvae import data
 from tfvae.data.npz import read_npz
 from tfvae.errors import UserError, readable_errors
-from tfvae.training import default_config
+from tfvae.training import default_config, sizes
+from tfvae.training.build import build_model
+from tfvae.training.config import check_config, flat
 from tfvae.training.workdir import Workdir
 
 
@@ -323,3 +325,69 @@ def test_fuzz_configurations_of_runs(tmp_path):
     count = fuzz(5, 300, content, folder.config, lambda path: folder.read_config(),
                  lambda config: set(config) == set(default_config()))  # fmt: skip
     assert count > 150
+
+
+ABSURD = [10**6, 10**9, 10**12, 10**30, 1e12, 1e308, float("inf"), float("nan")]
+ABSURD_LISTS = [(10**9,), (10**30, 8), (1,) * 10**6, (10**6, 10**6), (float("inf"),)]
+ABSURD_TEXTS = ["1x1000000000", "1000000000x1", "1x" + "9" * 5000, ",".join(["4x900"] * 9)]
+
+
+def test_fuzz_sizes_of_configurations(monkeypatch):
+    """One field or two at a time: refused in a line before anything is made, or of no weight."""
+    monkeypatch.setattr(sizes, "memory_bytes", lambda: 64e6)  # so that what passes is small
+    rng = random.Random(6)
+    fields = [
+        (recipe, field, value)
+        for field, value in flat(default_config()).items()
+        for recipe in ([field.split(".")[0]] if "vae." in field else ["vae"])
+        if not isinstance(value, (bool, str)) and field != "checkpoint_every"
+    ]
+    count_refused = 0
+    for _ in range(150):
+        recipe, field, value = rng.choice(fields)
+        config = default_config()
+        config.recipe = recipe
+        if field.split(".")[0] in ("conv", "resnet"):
+            config.network = field.split(".")[0]
+        values = ABSURD_LISTS if isinstance(value, list) else ABSURD
+        values = ABSURD_TEXTS if field in sizes.DEPTHS else values
+        with config.ignore_type():
+            config.update_from_flattened_dict({field: rng.choice(values)})
+        try:
+            check_config(config)
+            if field in sizes.LARGEST or isinstance(value, list) or "bottleneck" in field:
+                build_model(config)  # the others have no weight
+        except UserError as error:
+            lines = str(error).splitlines()
+            assert len(lines) == 1, lines
+            assert len(lines[0]) < 400, lines
+            count_refused += 1
+    assert count_refused > 100
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("hidden", (10**9,), r"config\.hidden is \[1000000000\]: give at most 1000 .* 1000000$"),
+        ("hidden", (1,) * 10**6, "and 999996 more"),
+        ("hidden", (10**6, 10**6), r"config\.hidden asks for 2e\+12 weights or more"),
+        ("latent_dim", 10**12, "config.latent_dim is 1000000000000: give a number up to 1000000$"),
+        ("batch_size", 10**12, "config.batch_size is 1000000000000"),
+        ("batch_size", 10**6, r"takes 0\.8 GB for one layer of 200 units"),
+    ],
+)
+def test_sizes_are_refused_by_their_names(field, value, words, monkeypatch):
+    monkeypatch.setattr(sizes, "memory_bytes", lambda: 64e6)
+    config = default_config()
+    config[field] = value
+    with pytest.raises(UserError, match=words):
+        check_config(config)
+
+
+def test_weights_that_memory_does_not_hold_are_refused(monkeypatch):
+    monkeypatch.setattr(sizes, "memory_bytes", lambda: 64e6)
+    config = default_config()
+    config.batch_size, config.hidden = 2, (10**6,)
+    check_config(config)
+    with pytest.raises(UserError, match=r"more than .* weights, .* GB of this machine: give fewer"):
+        build_model(config)

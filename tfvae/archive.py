@@ -65,15 +65,20 @@ def check_archive(path: str | os.PathLike) -> int:
 
 
 @contextlib.contextmanager
-def at_most(elements: int) -> Iterator[None]:
-    """Refuses variables beyond so many elements in all, before they are allocated."""
+def at_most(elements: int, refusal: str) -> Iterator[None]:
+    """Refuses variables beyond so many elements in all, before they are allocated.
+
+    Args:
+        elements: How many.
+        refusal: What the error says.
+    """
     left, add_weight = [elements], keras.layers.Layer.add_weight
 
     def checked(layer, shape=None, *args, **kwargs):
         if shape is not None:
             left[0] -= math.prod((shape,) if isinstance(shape, int) else shape)
         if left[0] < 0:
-            raise UserError("it declares weights that are larger than what is stored in it")
+            raise UserError(refusal)
         return add_weight(layer, shape, *args, **kwargs)
 
     # Keras tells the shape nowhere else before it fills the array.

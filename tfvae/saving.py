@@ -44,7 +44,8 @@ def load(path: str | os.PathLike) -> VAE:
     try:
         elements = check_archive(path)
         # Optimizers keep two or three arrays for each of the weights, and may not be stored yet.
-        with at_most(4 * elements + SLACK):
+        refusal = "it declares weights that are larger than what is stored in it"
+        with at_most(4 * elements + SLACK, refusal):
             return keras.saving.load_model(path, safe_mode=True)
     except Exception as error:  # zipfile, zlib, json, h5py, Keras and TensorFlow have their own
         raise UserError(f"cannot load {path!r}: {one_line(error)}") from error

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from tfvae import data, recipes, schedules
 from tfvae.errors import UserError
+from tfvae.training.sizes import fitting_memory
 from tfvae.vae import VAE
 
 __all__ = ["build_model", "data_info", "load_data"]
@@ -136,7 +137,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
         own |= {"network": config.network, "hidden": tuple(config.hidden)}
     if config.network != "mlp":
         own |= {"network": config.network, "network_options": config[config.network].to_dict()}
-    with _dtype_policy(config.policy):
+    with _dtype_policy(config.policy), fitting_memory():
         vae = recipes.get(config.recipe)(
             info.shape,
             config.latent_dim,

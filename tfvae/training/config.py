@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from tfvae.errors import UserError, unknown_name
+from tfvae.training.sizes import check_sizes
 
 __all__ = ["check_config", "default_config", "flat", "interval"]
 
@@ -183,6 +184,7 @@ def check_config(config: ConfigDict) -> None:
         raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
+    check_sizes(flat(config))
 
 
 def interval(value: object) -> tuple[int, str]:
