@@ -1,11 +1,13 @@
 from types import SimpleNamespace
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfvae
 from tfvae import distribute, workers
+from tfvae.shares import share_of
 from tfvae.training.own_folder import own_folder
 
 OTHER = SimpleNamespace(extended=SimpleNamespace(should_checkpoint=False))  # not the chief
@@ -55,17 +57,33 @@ def test_other_errors_stay_what_they_are(mirrored):
         raise tf.errors.InvalidArgumentError(None, None, "a mistake")
 
 
-def test_data_are_shared_by_batches_unless_they_say_otherwise():
+def test_data_are_shared_by_batches_unless_they_say_otherwise(mirrored):
     def policy(data):
         return data.options().experimental_distribute.auto_shard_policy
 
     data = tf.data.Dataset.range(4).batch(2)
-    assert policy(workers.shared(data)) == POLICY.DATA
+    assert policy(workers.shared(data, mirrored)) == POLICY.DATA
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = POLICY.FILE
-    assert policy(workers.shared(data.with_options(options))) == POLICY.FILE
-    assert workers.shared(None) is None
-    assert list(workers.shared(data).unbatch().as_numpy_iterator()) == [0, 1, 2, 3]
+    assert policy(workers.shared(data.with_options(options), mirrored)) == POLICY.FILE
+    assert workers.shared(None, mirrored) is None
+    assert list(workers.shared(data, mirrored).unbatch().as_numpy_iterator()) == [0, 1, 2, 3]
+
+
+def test_a_workers_share_is_shared_out_among_its_replicas():
+    data = tfvae.data.load("sprites", "train[:10]", 7, labels=True, shuffle=False)
+    whole = list(data.as_numpy_iterator())
+    parts = [
+        iter(workers._of_worker(share_of(data), tf.distribute.InputContext(2, pipeline, 6)))
+        for pipeline in range(2)
+    ]
+    for batch in whole:  # of 7 and of 3, on two workers with three replicas each
+        of_replicas = [next(part) for part in parts for _ in range(3)]
+        for k in range(2):
+            assert np.array_equal(batch[k], np.concatenate([one[k] for one in of_replicas]))
+    assert [len(list(part)) for part in parts] == [0, 0]
+    assert share_of(data.map(lambda x, label: x)) is None
+    assert share_of(tfvae.data.load("digits")) is None  # in memory: shared by batches
 
 
 def test_callbacks_of_a_worker_that_is_not_the_chief(mirrored, tmp_path):

@@ -330,16 +330,19 @@ class ReplicatedModel(keras.Model):
 
         return function
 
+    def _shared(self, data):
+        return workers.shared(data, self.distribute_strategy)
+
     def fit(self, x=None, y=None, *args, validation_data=None, callbacks=None, **kwargs):
         """Trains the model: `keras.Model.fit`."""
         if isinstance(validation_data, (tuple, list)):
-            validation_data = tuple(workers.shared(part) for part in validation_data)
+            validation_data = tuple(self._shared(part) for part in validation_data)
         with workers.lost_workers(self.distribute_strategy):
             return super().fit(
-                workers.shared(x),
+                self._shared(x),
                 y,
                 *args,
-                validation_data=workers.shared(validation_data),
+                validation_data=self._shared(validation_data),
                 callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
                 **kwargs,
             )
@@ -347,12 +350,12 @@ class ReplicatedModel(keras.Model):
     def evaluate(self, x=None, *args, **kwargs):
         """Gives the metrics over data: `keras.Model.evaluate`."""
         with workers.lost_workers(self.distribute_strategy):
-            return super().evaluate(workers.shared(x), *args, **kwargs)
+            return super().evaluate(self._shared(x), *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """Gives the outputs for data, on all workers those for all of it: `keras.Model.predict`."""
         with workers.lost_workers(self.distribute_strategy):
-            return super().predict(workers.shared(x), *args, **kwargs)
+            return super().predict(self._shared(x), *args, **kwargs)
 
     def save(self, *args, **kwargs):
         """Saves the model, of several workers on the chief alone: `keras.Model.save`."""

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.errors import LostWorkerError
+from tfvae.shares import Share, share_of
 
 __all__ = [
     "callbacks_here",
@@ -127,22 +128,49 @@ def lost_workers(strategy: tf.distribute.Strategy) -> Iterator[None]:
         ) from error
 
 
-def shared(data):
+def shared(data, strategy: tf.distribute.Strategy):
     """Data whose batches all workers share out among them, so that they train on each once.
 
-    Without it, TensorFlow would share out files, and each worker have batches of its own.
+    Of data that know how, each worker reads its own share alone. Of others it reads all and takes
+    its share: TensorFlow would share out files, and each worker have batches of its own.
 
     Args:
         data: A data set whose options say nothing of sharing; anything else is returned.
+        strategy: The strategy.
     """
     if not isinstance(data, tf.data.Dataset):
         return data
+    share = share_of(data)
+    if share is not None and several_workers(strategy):
+        return strategy.distribute_datasets_from_function(functools.partial(_of_worker, share))
     policies = tf.data.experimental.AutoShardPolicy
     if data.options().experimental_distribute.auto_shard_policy != policies.AUTO:
         return data
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = policies.DATA
     return data.with_options(options)
+
+
+def _of_worker(share: Share, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """A worker's share of each batch, a part for each of its replicas."""
+    workers = context.num_input_pipelines
+    data = share(context.input_pipeline_id, workers)
+    replicas = context.num_replicas_in_sync // workers
+    if replicas == 1:
+        return data
+
+    def of_replica(replica: tf.Tensor, batch):
+        def part(values: tf.Tensor) -> tf.Tensor:
+            size = tf.shape(values, tf.int64)[0]
+            return values[size * replica // replicas : size * (replica + 1) // replicas]
+
+        return tf.nest.map_structure(part, batch)
+
+    def parts(*batch) -> tf.data.Dataset:
+        batch = batch if len(batch) > 1 else batch[0]
+        return tf.data.Dataset.range(replicas).map(lambda replica: of_replica(replica, batch))
+
+    return data.flat_map(parts).prefetch(replicas)
 
 
 class _RestoreOnly(keras.callbacks.Callback):

@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfvae import data
+from tfvae.data import tfrecord
 from tfvae.data.record_index import count_records
 from tfvae.errors import MissingFileError, UserError, readable_errors
 
@@ -233,30 +235,69 @@ def test_an_image_in_a_record_that_cannot_be_decoded(tmp_path):
         data.info(name, damaged="skp")
 
 
-@pytest.mark.parametrize(("files", "shuffle"), [(6, True), (1, True), (6, False)])
-def test_workers_share_the_records(tmp_path, files, shuffle):
-    data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 37), range(37), shards=files)
+def spy_on_reading(monkeypatch):
+    """Notes the files that TensorFlow opens as records."""
+    opened = set()
+    whole = tfrecord.whole_or_empty
+
+    def note(file):
+        opened.add(file.numpy().decode())
+        return file
+
+    def noted(file, count):
+        return whole(tf.py_function(note, [file], tf.string), count)
+
+    monkeypatch.setattr(tfrecord, "whole_or_empty", noted)
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("files", "shuffle", "size", "workers", "own"),
+    [(6, True, 6, 2, True), (6, True, 6, 3, True), (6, True, 7, 2, False), (1, True, 6, 2, False),
+     (5, False, 6, 2, False), (2, True, 50, 2, False)],
+)  # fmt: skip
+def test_workers_share_the_batches(tmp_path, monkeypatch, files, shuffle, size, workers, own):
+    data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 53), range(53), shards=files)
     name = f"tfrecord:{tmp_path}/a*"
+    opened = spy_on_reading(monkeypatch)
 
-    def read(worker, workers, seed=0):
-        return [
-            x[:, 0, 0, 0].astype(int).tolist()
-            for x in data.load(
-                name, "all", 6, values="levels", shuffle=shuffle, shard=(worker, workers), seed=seed
-            ).as_numpy_iterator()
-        ]
+    def read(worker, workers, split="train", **keywords):
+        opened.clear()
+        dataset = data.load(
+            name, split, size, labels=True, binarization="dynamic", shuffle=shuffle,
+            shard=(worker, workers), **keywords,
+        )  # fmt: skip
+        return list(dataset.as_numpy_iterator())
 
-    parts = [read(worker, 2) for worker in range(2)]
-    assert [len(part) for part in parts] == [len(parts[0])] * 2
-    assert len(parts[0]) == (6 if shuffle else 7)
-    seen = [one for part in parts for batch in part for one in batch]
-    assert len(set(seen)) == len(seen) == (36 if shuffle else 37)
-    assert all(len(batch) == 3 for part in parts for batch in part[:6])
-    assert parts[0] == read(0, 2)
-    if not (shuffle and files == 6):  # one order for all: together they are the batch
-        whole = read(0, 1)
-        assert [sorted(a + b) for a, b in zip(*parts, strict=True)] == [sorted(b) for b in whole]
-    else:
-        assert parts[0] != read(0, 2, seed=1)
-    with pytest.raises(UserError, match="share the batch evenly"):
-        data.load(name, "all", 7, shard=(0, 2))
+    whole = read(0, 1)
+    assert len(whole) == (max(48 // size, 1) if shuffle else -(-48 // size))
+    assert len(opened) == files
+    parts, files_of = [], []
+    for worker in range(workers):
+        parts.append(read(worker, workers))
+        files_of.append(set(opened))
+    epoch = tf.Variable(0, dtype=tf.int64)
+    start = min(3, len(whole) - 1)  # and in the middle of an epoch
+    rest = [read(worker, workers, epoch=epoch, start_step=start) for worker in range(workers)]
+    for batch, *of_workers in [
+        *zip(whole, *parts, strict=True), *zip(whole[start:], *rest, strict=True)
+    ]:  # fmt: skip
+        for part in range(2):  # in the same order, and with the same noise
+            assert np.array_equal(batch[part], np.concatenate([one[part] for one in of_workers]))
+    # A file may lie on the border between two of them.
+    assert max(map(len, files_of)) <= (files // workers + 1 if own else files)
+    with pytest.raises(UserError, match=r"shard=\(2, 2\)"):
+        read(2, 2)
+
+
+@pytest.mark.parametrize("sizes", [(1, 30, 2, 9, 11), (40, 1, 1, 1, 1), (3, 3, 3, 3)])
+@pytest.mark.parametrize("split", ["all", "train", "all[7:11]"])
+def test_each_record_once_an_epoch_however_long_the_files(tmp_path, sizes, split):
+    starts = np.cumsum([0, *sizes])
+    for start, stop in itertools.pairwise(starts):
+        data.write_tfrecord(tmp_path / f"{start}.tfrecord", images(start, stop))
+    name = f"tfrecord:{tmp_path}/*"
+    expected = levels(name, split, 8, shuffle=False)
+    seen = levels(name, split, 8, shuffle=True, drop_remainder=False)
+    assert sorted(seen) == sorted(expected)
+    assert len(set(seen)) == len(seen) == data.num_examples(name, split)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import distribute, workers
+from tfvae.data import tfrecord
 from tfvae.objectives import ELBO, BetaTCVAE, FactorVAE
 from tfvae.schedules import Linear
 from tfvae.training import FiniteSteps
@@ -87,6 +89,27 @@ def plain(n, bad=None):
     return tf.data.Dataset.from_tensor_slices(x)
 
 
+FILES = tempfile.TemporaryDirectory()
+OPENED = []  # files of records
+
+
+def records():
+    """Batches of records in six files, which are noted when they are opened."""
+    whole = tfrecord.whole_or_empty
+
+    def note(file):
+        OPENED.append(file.numpy())
+        return file
+
+    tfrecord.whole_or_empty = lambda file, count: whole(
+        tf.py_function(note, [file], tf.string), count
+    )
+    grey = np.random.default_rng(1).integers(0, 256, (48, *EVENT), np.uint8)
+    tfvae.data.write_tfrecord(os.path.join(FILES.name, "a"), grey, shards=6)
+    name = f"tfrecord:{FILES.name}/a-*"
+    return tfvae.data.load(name, "all", 12, shuffle=True, binarization="dynamic")
+
+
 # Name: the model, and the batches, the last of them shared unevenly or by one worker alone.
 CASES = {
     "weights": (lambda: vae_of(Point, steps_per_execution=1), lambda: weighted(23).batch(7)),
@@ -114,6 +137,7 @@ CASES = {
         ),
         lambda: plain(15, bad=9).batch(7),  # one worker alone sees it
     ),
+    "records": (lambda: vae_of(Point), records),
     "quantized": (quantized, lambda: {"x": BINARY[:22], "batch_size": 7, "shuffle": False}),
 }
 
@@ -139,6 +163,8 @@ def results(strategy, names, folder):
             with strategy.scope():
                 vae = tfvae.load(os.path.join(os.path.dirname(folder), "0", "model.keras"))
             vae.fit(**data, verbose=0)
+        if name == "records":
+            found["opened"] = len(OPENED)
         evaluated = vae.evaluate(held_out, verbose=0, return_dict=True)
         predicted = vae.predict(held_out, verbose=0)
         for kind, values in [("fit", logs), ("evaluate", evaluated), ("predict", predicted)]:
@@ -181,6 +207,7 @@ def main(folder, names):
         "sums": workers.sums(strategy, [index, 2**40]),
     }
     arrays = results(strategy, names, folder)
+    facts["opened"] = int(arrays.pop("opened", 0))
     facts["files"] = sorted(os.listdir(folder)) if os.path.exists(folder) else []
     facts["noise"] = noise(strategy)
     os.makedirs(folder, exist_ok=True)

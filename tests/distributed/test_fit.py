@@ -6,7 +6,7 @@ import pytest
 
 from tfvae import distribute
 
-TWO = ["weights", "annealing", "beta_tcvae", "factor_vae", "quantized"]
+TWO = ["weights", "annealing", "beta_tcvae", "factor_vae", "records", "quantized"]
 THREE = ["beta_tcvae"]
 
 
@@ -36,6 +36,9 @@ def test_workers_do_what_one_device_does(
         assert min(facts["noise"]) > 1e-4
         # Where this fails, Keras has been repaired: see the functions that `ReplicatedModel` makes.
         assert "Invalid reduction dimension" in (tmp_path / str(index) / "keras.txt").read_text()
+        if "records" in names:  # a look at the first batch, and half of the files in two epochs
+            assert facts["opened"] == 6 + 2 * 3
+            assert expected["opened"] == 6 + 2 * 6
         written = ["best.keras", "board", "log.csv", "model.keras"]
         assert facts["files"] == (written if index == 0 and "weights" in names else [])
         with np.load(tmp_path / str(index) / "results.npz") as found:

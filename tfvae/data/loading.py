@@ -68,10 +68,11 @@ def load(
         channels: 1 or 3 to convert to, for `images:` and `tfrecord:`.
         damaged: `"refuse"`, or `"skip"`: of `images:` and `tfrecord:`, every file is read once
             beforehand, and images and records that are damaged are left out; `info` counts them.
-        shard: (worker, number of workers): this one's share of each batch, whose size is then
-            `batch_size` over their number. Shuffled TFRecord files are shared out between the
-            workers where there are enough of them; else each reads all and decodes its share. Put
-            it into `tf.distribute.Strategy.distribute_datasets_from_function`.
+        shard: (worker, number of workers): this one's share of each batch; the shares of all are
+            the batch, in its order. Each worker reads its own images, and of shuffled TFRecord
+            files its own ones; where these cannot be shared out evenly (see
+            `docs/distributed.md`), it reads all records and decodes its own. `fit` does this by
+            itself under several workers.
         data_dir: Folder with dataset files; then TFVAE_DATA_DIR of the environment is looked at.
 
     Returns:
@@ -198,21 +199,16 @@ def _dataset(
     if drop_remainder is None:
         drop_remainder = shuffle and len(part) >= batch_size
     worker, workers = shard or (0, 1)
-    if not 0 <= worker < workers or batch_size % workers:
-        raise UserError(
-            f"shard={shard!r} with batch_size={batch_size}: give (worker, number of workers) that "
-            "share the batch evenly"
-        )
+    if not 0 <= worker < workers:
+        raise UserError(f"shard={shard!r}: give (worker, number of workers), the first from 0")
     order = Order(part, batch_size, bool(drop_remainder), bool(shuffle), seed, worker, workers)
-    if source.steps(order) == 0:
+    if order.steps == 0:
         raise UserError(
             f"{name!r} has {len(part)} examples here, fewer than batch_size={batch_size}, and "
             "drop_remainder leaves none: take a smaller batch or drop_remainder=False"
         )
-    if epoch is not None and start_step >= source.steps(order):
-        raise UserError(
-            f"start_step={start_step} in an epoch of {source.steps(order)} batches: give less"
-        )
+    if epoch is not None and start_step >= order.steps:
+        raise UserError(f"start_step={start_step} in an epoch of {order.steps} batches: give less")
     return build_dataset(
         source, order, view, labels=labels, repeat=repeat, start_step=start_step, epoch=epoch
     )

@@ -44,6 +44,30 @@ class Order:
         """Whether every batch has `batch_size` examples, so that its shape is known beforehand."""
         return self.drop_remainder or len(self.part) % self.batch_size == 0
 
+    def share(self, size: int | tf.Tensor) -> tuple[int | tf.Tensor, int | tf.Tensor]:
+        """Where the worker's share of a batch begins and ends.
+
+        Args:
+            size: Examples in the batch.
+        """
+        return size * self.worker // self.workers, size * (self.worker + 1) // self.workers
+
+    def size_of(self, number: tf.Tensor) -> tf.Tensor:
+        """Examples in a batch of an epoch, over all workers.
+
+        Args:
+            number: The batch's number, from 0.
+        """
+        return tf.minimum(number * self.batch_size + self.batch_size, len(self.part)) - (
+            number * self.batch_size
+        )
+
+    @property
+    def own_size(self) -> int | None:
+        """Examples in this worker's share of a batch; None where that is not always the same."""
+        known = self.full_batches and self.batch_size % self.workers == 0
+        return self.batch_size // self.workers if known else None
+
     def position_batches(self, epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """Lists the positions of an epoch, batch by batch: a gather of each is all the shuffling.
 
@@ -52,7 +76,7 @@ class Order:
             first: The batch of this epoch to begin with, int64 scalar.
 
         Returns:
-            A dataset of int64 `[batch]`.
+            A dataset of int64 `[batch]`, the worker's share alone.
         """
         size = len(self.part)
         if self.shuffle:
@@ -61,24 +85,24 @@ class Order:
             )
 
         def batch(number: tf.Tensor) -> tf.Tensor:
-            begin = number * self.batch_size
-            end = tf.minimum(begin + self.batch_size, size)
+            begin, end = (number * self.batch_size + n for n in self.share(self.size_of(number)))
             local = permutation[begin:end] if self.shuffle else tf.range(begin, end)
-            local.set_shape([self.batch_size if self.full_batches else None])
+            local.set_shape([self.own_size])
             return self.part.start + tf.cast(local, tf.int64)
 
-        return self.own_part(tf.data.Dataset.range(first, self.steps).map(batch))
+        return tf.data.Dataset.range(first, self.steps).map(batch)
 
     def own_part(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """The worker's share of each batch: every so many-th example.
+        """The worker's share of each batch.
 
         Args:
-            batches: Batches of anything, the same on all workers.
+            batches: Batches of tuples, the same on all workers.
         """
+
+        def cut(part: tf.Tensor) -> tf.Tensor:
+            begin, end = self.share(tf.shape(part)[0])
+            return tf.ensure_shape(part[begin:end], [self.own_size])
+
         if self.workers == 1:
             return batches
-        return batches.map(
-            lambda *item: tf.nest.map_structure(
-                lambda part: part[self.worker :: self.workers], item if len(item) > 1 else item[0]
-            )
-        )
+        return batches.map(lambda *item: tuple(cut(part) for part in item))

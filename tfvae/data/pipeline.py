@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +12,7 @@ import tensorflow as tf
 from tfvae.data.order import Order
 from tfvae.data.source import Source
 from tfvae.data.view import View
+from tfvae.shares import can_share
 
 __all__ = ["build_dataset"]
 
@@ -38,10 +42,30 @@ def build_dataset(
     Returns:
         Batches of x, float32 `[batch, *shape]`, or of (x, label) with int32 `[batch]`.
     """
+    if repeat:
+        epochs = functools.partial(_endless, steps=order.steps, start_step=start_step)
+    else:
+        epochs = functools.partial(_one, epoch=_epoch(order, epoch), start_step=start_step)
+    size = tf.data.INFINITE_CARDINALITY if repeat else order.steps - start_step
+    dataset = _dataset(source, order, view, epochs, size, labels=labels)
+    if source.parallel and order.workers == 1:
+
+        def share(worker: int, workers: int) -> tf.data.Dataset:
+            own = dataclasses.replace(order, worker=worker, workers=workers)
+            return _dataset(source, own, view, epochs, size, labels=labels)
+
+        can_share(dataset, share)
+    return dataset
+
+
+def _dataset(
+    source: Source, order: Order, view: View, epochs: Callable, size: int, *, labels: bool
+) -> tf.data.Dataset:
+    """The dataset of so many batches, or of one worker's share of each."""
     read = source.open(order.part, labels=labels)
     # The functions below live as long as the dataset. They hold this and not the source, whose
     # arrays may go now that the part asked for is in a tensor.
-    items, steps = source.items, source.steps(order)
+    items = source.items
 
     def batches(epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """The batches of an epoch, each beside a number that no other batch has."""
@@ -53,20 +77,15 @@ def build_dataset(
 
     def example(counter: tf.Tensor, item: Any) -> Any:
         positions, raw, label = read(item)
-        x = view(raw, positions, counter)
+        whole = order.size_of(counter % 2**32)
+        x = view(raw, positions, counter, (*order.share(whole), whole))
         return (x, label) if labels else x
 
-    dataset = (
-        _endless(batches, steps, start_step)
-        if repeat
-        else _finite(batches, order, epoch, start_step)
-    )
-    dataset = dataset.map(
+    dataset = epochs(batches).map(
         example,
         num_parallel_calls=tf.data.AUTOTUNE if source.parallel else None,
         deterministic=True if source.parallel else None,
     )
-    size = tf.data.INFINITE_CARDINALITY if repeat else steps - start_step
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
     options = tf.data.Options()
     # DATA for files as well: they are listed anew for each epoch, inside a flat_map, where FILE
@@ -75,7 +94,7 @@ def build_dataset(
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
-def _endless(batches: Any, steps: int, start_step: int) -> tf.data.Dataset:
+def _endless(batches: Callable, *, steps: int, start_step: int) -> tf.data.Dataset:
     """Epoch after epoch, from the batch that an uninterrupted run would come to next."""
     start_epoch, start = divmod(start_step, steps)
     return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(
@@ -83,15 +102,18 @@ def _endless(batches: Any, steps: int, start_step: int) -> tf.data.Dataset:
     )
 
 
-def _finite(
-    batches: Any, order: Order, epoch: tf.Variable | None, start_step: int
-) -> tf.data.Dataset:
-    """One epoch: the one that a variable says, or the one after that of the last iteration."""
+def _one(batches: Callable, *, epoch: Callable[[], Any], start_step: int) -> tf.data.Dataset:
+    """One epoch, whose number is asked for when an iteration begins."""
+    return tf.data.Dataset.range(1).flat_map(lambda _: batches(epoch(), start_step))
+
+
+def _epoch(order: Order, epoch: tf.Variable | None) -> Callable[[], Any]:
+    """The number that a variable says, or the one after that of the last iteration."""
     if not order.shuffle:
-        return batches(0, start_step)
+        return lambda: 0
     if epoch is not None:
-        return tf.data.Dataset.range(1).flat_map(lambda _: batches(epoch.read_value(), start_step))
-    # The dataset holds the variable by the function below, and so keeps it alive.
+        return epoch.read_value
+    # The dataset holds the variable by this function, and so keeps it alive.
     with tf.device("CPU:0"):
         counter = tf.Variable(-1, dtype=tf.int64, trainable=False, name="epoch")
-    return tf.data.Dataset.range(1).flat_map(lambda _: batches(counter.assign_add(1), 0))
+    return lambda: counter.assign_add(1)

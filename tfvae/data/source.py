@@ -37,13 +37,9 @@ class Source(abc.ABC):
     def items(self, order: Order, epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """Lists what is needed to read the batches of an epoch, from batch number `first` on.
 
-        It must be a pure function of its arguments (resuming rests on it) and is called inside
-        a graph.
+        Of each batch it is the share of one worker, `order.share`. It must be a pure function of
+        its arguments (resuming rests on it) and is called inside a graph.
         """
-
-    def steps(self, order: Order) -> int:
-        """Batches in an epoch."""
-        return order.steps
 
     @abc.abstractmethod
     def open(self, part: range, *, labels: bool) -> Read:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -22,8 +23,8 @@ from tfvae.errors import MissingFileError, UserError, one_line
 
 __all__ = ["TFRecordSource"]
 
-_BUFFER = 8192  # records, still encoded
-_CYCLE = 8  # files read side by side when shuffling
+_BUFFER = 8192  # records, still encoded, in all lanes
+_CYCLE = 8  # files read side by side when shuffling, at least
 # Whole words: "latest-train" is no test file.
 _TEST_WORD = re.compile(r"(?<![a-z])(test|validation)(?![a-z])", re.IGNORECASE)
 _TRAIN_WORD = re.compile(r"(?<![a-z])train(?![a-z])", re.IGNORECASE)
@@ -78,34 +79,70 @@ class TFRecordSource(Source):
     def items(self, order: Order, epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """Lists batches of (position, what it is called, serialized record).
 
-        Files are shuffled, read side by side, and the records shuffled in a buffer.
+        Files are shuffled and read side by side in lanes, which have equally many records each:
+        the first of them has the end of a file whose front the lane before has. Records are
+        shuffled in a buffer for each lane, and a batch takes its share of each. So the batches
+        are the same however many workers share the lanes.
         """
-        part = order.part
-        numbers = [number for number in range(len(self._runs)) if self._touches(number, part)]
-        by_run = self._by_run(order)
-        if by_run:
-            numbers = numbers[order.worker :: order.workers]
-        runs = [self._runs[number] for number in numbers]
-        files = tf.constant([run.file for run in runs])
-        places = [
-            tf.constant(values, tf.int64)
-            for values in (
-                list(range(len(runs))),
-                [run.count for run in runs],
-                [run.number for run in runs],
-                [self._starts[number] for number in numbers],
-            )
-        ]
-        by_offset = any(run.offsets is not None for run in runs)
-
-        shuffled = tf.range(len(numbers))
+        counts = self._counts(order.part)
+        numbers = np.flatnonzero(counts)
+        lanes = _lanes(order, len(numbers))
+        numbers = tf.constant(numbers, tf.int64)
+        seeds = [None] * lanes
         if order.shuffle:
-            shuffled = tf.random.experimental.stateless_shuffle(
-                shuffled, seed=stateless_key(order.seed, Purpose.ORDER, epoch)
-            )
+            key = stateless_key(order.seed, Purpose.ORDER, epoch)
+            numbers = tf.random.experimental.stateless_shuffle(numbers, seed=key)
+            key = stateless_key(order.seed, Purpose.BUFFER, epoch)
+            seeds = tf.random.stateless_uniform([lanes], key, None, None, tf.int64)
+        counts = tf.gather(tf.constant(counts, tf.int64), numbers)
+        ends, read = tf.cumsum(counts), self._reader(order.part)
 
-        def read(file, run, count, first, start) -> tf.data.Dataset:
-            """Reads one run: (position, what it is called, serialized record)."""
+        def lane(lane: tf.Tensor) -> tf.data.Dataset:
+            begin, end = lane * len(order.part) // lanes, (lane + 1) * len(order.part) // lanes
+            runs = tf.searchsorted(ends, [begin + 1, end], out_type=tf.int64)
+
+            def part_of_run(place: tf.Tensor) -> tf.data.Dataset:
+                start = ends[place] - counts[place]
+                skipped = tf.maximum(begin - start, 0)
+                return read(numbers[place]).skip(skipped).take(end - start - skipped)
+
+            side_by_side = -(-_CYCLE // lanes) if order.shuffle else 1
+            records = tf.data.Dataset.range(runs[0], runs[1] + 1).interleave(
+                part_of_run,
+                cycle_length=side_by_side,
+                num_parallel_calls=None if side_by_side == 1 else tf.data.AUTOTUNE,
+                deterministic=None if side_by_side == 1 else True,
+            )
+            return _shuffled(records, _BUFFER // lanes, seeds[lane]) if order.shuffle else records
+
+        own = order.workers if order.own_size and lanes % order.workers == 0 else 1
+        of_worker = lanes // own
+        low = order.worker * of_worker if own > 1 else 0
+        records = tf.data.Dataset.range(low, low + of_worker).interleave(
+            lane,
+            cycle_length=of_worker,
+            block_length=max(1, order.batch_size // lanes),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+        batches = records.batch(order.batch_size // own, drop_remainder=order.full_batches)
+        batches = batches.skip(first)
+        return batches if own == order.workers else order.own_part(batches)
+
+    def _reader(self, part: range) -> Callable[[tf.Tensor], tf.data.Dataset]:
+        """The function that gives what a run has of a part, by its number."""
+        files = tf.constant([run.file for run in self._runs])
+        places = tf.constant(
+            [
+                (run.count, run.number, start)
+                for run, start in zip(self._runs, self._starts, strict=False)
+            ],
+            tf.int64,
+        )
+        by_offset = any(run.offsets is not None for run in self._runs)
+
+        def read(run: tf.Tensor) -> tf.data.Dataset:
+            file, (count, first, start) = files[run], tf.unstack(places[run])
 
             def named(place: tf.Tensor, item: tuple) -> tuple:
                 number, record = item
@@ -114,51 +151,28 @@ class TFRecordSource(Source):
                 place += tf.cast(tf.strings.length(record) > 0, tf.int64)
                 return place, (self._position(start + number), where, record)
 
-            found = records_at(runs, run, count) if by_offset else whole_or_empty(file, count)
-            return found.enumerate().scan(first, named)
+            if by_offset:
+                found = records_at(self._runs, run, count)
+            else:
+                found = whole_or_empty(file, count)
+            return (
+                found.enumerate()
+                .scan(first, named)
+                .filter(lambda position, *_: (position >= part.start) & (position < part.stop))
+            )
 
-        records = tf.data.Dataset.from_tensor_slices(
-            tuple(tf.gather(values, shuffled) for values in (files, *places))
-        ).interleave(
-            read,
-            cycle_length=min(_CYCLE, len(numbers)) if order.shuffle else 1,
-            num_parallel_calls=tf.data.AUTOTUNE,
-            deterministic=True,
-        )
-        records = records.filter(
-            lambda position, *_: (position >= part.start) & (position < part.stop)
-        )
-        if order.shuffle:
-            records = _buffered_shuffle(records, order.seed, epoch)
-        if by_run:
-            records = records.batch(order.batch_size // order.workers, drop_remainder=True)
-            return records.take(self.steps(order)).skip(first)
-        return order.own_part(
-            records.batch(order.batch_size, drop_remainder=order.full_batches).skip(first)
-        )
+        return read
 
-    def steps(self, order: Order) -> int:
-        """Batches in an epoch; where workers read files of their own, what the poorest has."""
-        if not self._by_run(order):
-            return order.steps
-        counts = [
-            int(np.sum(self._in_part(number, order.part)))
-            for number in range(len(self._runs))
-            if self._touches(number, order.part)
-        ]
-        sums = [sum(counts[worker :: order.workers]) for worker in range(order.workers)]
-        return min(sums) // (order.batch_size // order.workers)
+    def _counts(self, part: range) -> np.ndarray:
+        """How many records of a part each run has."""
+        starts = np.asarray(self._starts)
+        tests = starts // 10 if self._every_tenth else 0 * starts
+        trains = self.info.splits["train"] if self._every_tenth else 0
 
-    def _by_run(self, order: Order) -> bool:
-        """Whether each worker reads files of its own."""
-        touched = sum(self._touches(number, order.part) for number in range(len(self._runs)))
-        return order.shuffle and order.full_batches and 1 < order.workers <= touched
+        def below(positions: np.ndarray) -> np.ndarray:
+            return np.clip(positions, part.start, part.stop)
 
-    def _in_part(self, number: int, part: range) -> np.ndarray:
-        """Which records of a run are in the part."""
-        numbers = np.arange(self._starts[number], self._starts[number + 1])
-        positions = self._position(numbers, np)
-        return (positions >= part.start) & (positions < part.stop)
+        return np.diff(below(starts - tests) + below(trains + tests))
 
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that parses and decodes a batch of records."""
@@ -176,12 +190,6 @@ class TFRecordSource(Source):
             return positions, pixels, tf.cast(classes, tf.int32)
 
         return lambda item: read(*item)
-
-    def _touches(self, number: int, part: range) -> bool:
-        """Whether a file has any record of the part."""
-        if self._every_tenth:
-            return True
-        return self._starts[number] < part.stop and self._starts[number + 1] > part.start
 
     def _position(self, number, library=tf):
         """Turns the number of a record among all into its position, train before test."""
@@ -228,13 +236,21 @@ def _named_splits(files: list[str]) -> tuple[list[str], list[str]]:
     return train, test
 
 
-def _buffered_shuffle(records: tf.data.Dataset, seed: int, epoch: tf.Tensor) -> tf.data.Dataset:
-    key = stateless_key(seed, Purpose.BUFFER, epoch)
-    buffer_seed = tf.random.stateless_uniform([], key, minval=None, maxval=None, dtype=tf.int64)
+def _lanes(order: Order, runs: int) -> int:
+    """How many lanes records are read in: no more than files, and they divide the batch.
+
+    A number with many divisors, as each worker has equally many of them.
+    """
+    if not order.shuffle:
+        return 1
+    return next(n for n in (24, 12, 8, 6, 4, 3, 2, 1) if n <= runs and order.batch_size % n == 0)
+
+
+def _shuffled(records: tf.data.Dataset, buffer: int, seed: tf.Tensor) -> tf.data.Dataset:
     # `shuffle` mixes the seed of the graph into its own, and that is tf.random.set_seed's: fixed
     # here, for this graph alone, so that the order depends on (seed, epoch) and nothing else.
     tf.compat.v1.set_random_seed(1)
-    return records.shuffle(_BUFFER, seed=buffer_seed, reshuffle_each_iteration=False)
+    return records.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
 
 
 register("tfrecord:", TFRecordSource, resizable=True)

@@ -60,13 +60,21 @@ class View:
             )
         return cls(info.levels, binarization, values, seed)
 
-    def __call__(self, raw: tf.Tensor, positions: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
+    def __call__(
+        self,
+        raw: tf.Tensor,
+        positions: tf.Tensor,
+        counter: tf.Tensor,
+        rows: tuple[tf.Tensor, tf.Tensor, tf.Tensor] | None = None,
+    ) -> tf.Tensor:
         """Converts a batch.
 
         Args:
             raw: Pixels as stored, `[batch, *shape]`.
             positions: Positions of the images in their dataset, int64 `[batch]`.
             counter: A number that no other batch of the run has, int64 scalar.
+            rows: Of a larger batch, where these images begin and end, and its size: their noise
+                is that which they have in it.
 
         Returns:
             float32 `[batch, *shape]`.
@@ -84,6 +92,7 @@ class View:
             uniform = image_uniform(positions, x.shape[1:], self.seed)
         else:
             key = stateless_key(self.seed, Purpose.DYNAMIC, counter)
-            uniform = tf.random.stateless_uniform(tf.shape(x), key)
+            begin, end, size = rows or (0, None, tf.shape(x)[0])
+            uniform = tf.random.stateless_uniform([size, *x.shape[1:]], key)[begin:end]
         # Strictly below: white (1) is always 1 and black (0) always 0, as uniform is in [0, 1).
         return tf.cast(uniform < x, tf.float32)
