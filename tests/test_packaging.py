@@ -131,6 +131,13 @@ def test_importing_says_nothing(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_reading_a_configuration_starts_no_tensorflow(tmp_path):
+    # The commands import it with its noise held back, and set its threads first.
+    program = "import configs.mnist, sys; print('tensorflow' in sys.modules)"
+    done = run(sys.executable, "-c", program, env={"PYTHONPATH": str(ROOT)}, cwd=tmp_path)
+    assert done.stdout.split() == ["False"], done
+
+
 @pytest.mark.parametrize("name", tfvae.__all__)
 def test_public_names_are_there(name):
     assert getattr(tfvae, name) is not None

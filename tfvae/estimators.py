@@ -18,7 +18,7 @@ __all__ = ["Estimators"]
 
 # Elements of x that are decoded at once: as many as a core's cache holds, or a GPU needs.
 CHUNK_ELEMENTS = {"CPU": 2**19, "GPU": 2**23}
-SIDE_BY_SIDE = 2  # chunks: one is drawn and decoded as the other is summed
+SIDE_BY_SIDE = 2  # chunks: parts of one graph that do not wait for each other fill two cores
 
 
 def _sum_of_elbos(x: tf.Tensor, output: VAEOutput, samples: int) -> tf.Tensor:
@@ -72,30 +72,38 @@ class Estimators:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")
         x = as_float(x)
         chunk = min(samples, chunk or _chunk_for(math.prod(x.shape)))
-        chunks, rest = divmod(int(samples), int(chunk))
+        turns, rest = divmod(int(samples), SIDE_BY_SIDE * int(chunk))
         compiled = self._function(estimate, int(chunk), rest)
-        return compiled(x, context, as_seed(seed), tf.constant(chunks))
+        return compiled(x, context, as_seed(seed), tf.constant(turns))
 
     def _function(self, estimate: str, chunk: int, rest: int) -> Callable:
-        """The compiled estimate of `chunks` chunks and a rest: `(x, context, seed, chunks)`."""
-        of_chunk, together, start = ESTIMATES[estimate]
+        """The compiled estimate of some turns and a rest: `(x, context, seed, turns)`.
 
-        def function(x, context, seed, chunks):
+        A turn is `SIDE_BY_SIDE` chunks; the rest are fewer samples than that.
+        """
+        of_chunk, together, start = ESTIMATES[estimate]
+        whole, part = divmod(rest, chunk)
+        last = [chunk] * whole + [part] * (part > 0)
+
+        def function(x, context, seed, turns):
             encoded = self._encode(x, context)
 
-            def add(i, total, samples):
-                output = self._complete(x, encoded, context, samples, fold_in(seed, i))
-                return together(total, tf.cast(of_chunk(x, output, samples), self._dtype))
+            def add(turn, total, sizes):
+                for i, samples in enumerate(sizes):
+                    noise = fold_in(seed, turn * SIDE_BY_SIDE + i)
+                    output = self._complete(x, encoded, context, samples, noise)
+                    total = together(total, tf.cast(of_chunk(x, output, samples), self._dtype))
+                return total
 
             total = tf.fill(tf.shape(x)[:1], tf.constant(start, self._dtype))
             _, total = tf.while_loop(
-                lambda i, total: i < chunks,
-                lambda i, total: (i + 1, add(i, total, chunk)),
+                lambda turn, total: turn < turns,
+                lambda turn, total: (turn + 1, add(turn, total, [chunk] * SIDE_BY_SIDE)),
                 (0, total),
                 shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
-                parallel_iterations=SIDE_BY_SIDE,
+                parallel_iterations=1,
             )
-            return add(chunks, total, rest) if rest else total
+            return add(turns, total, last)
 
         # A partial: of a plain def, TensorFlow counts the traces over all models and numbers of
         # samples together, and warns of retracing.

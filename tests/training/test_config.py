@@ -147,6 +147,7 @@ TABLE = {
     "beta_schedule.start": (0.5, loss, LINEAR),
     "beta_schedule.steps": (2, loss, LINEAR),
     "binarization": ("static", batch, {}),
+    "branches": (2, loss, {}),
     "capacity": (30.0, loss, {}),
     "checkpoint_every": (2, files, {"epochs": 2}),
     "checkpoints_kept": (1, files, {"epochs": 2}),

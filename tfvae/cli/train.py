@@ -44,12 +44,14 @@ _DATA_DIR = flags.DEFINE_string(
 def main() -> int:
     """Trains, evaluates and draws as the flags say."""
     from tfvae import distribute
+    from tfvae.training.cores import share_cores, wanted_branches
     from tfvae.training.loop import train_and_evaluate
     from tfvae.training.signals import Interrupted
 
     config = _CONFIG.value
     if _ON_NAN.value is not None:
         config.on_nan = _ON_NAN.value
+    share_cores(wanted_branches(config, _STRATEGY.value, _LOGICAL_DEVICES.value))
     if _STRATEGY.value == "multi_worker":
         print("waiting for all workers of the cluster", flush=True)
     strategy = distribute.strategy(_STRATEGY.value, logical_devices=_LOGICAL_DEVICES.value)

@@ -11,7 +11,9 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from tfvae import data, recipes, schedules
+from tfvae.branches import check_branches
 from tfvae.errors import UserError
+from tfvae.training.cores import branches_of
 from tfvae.training.sizes import fitting_memory
 from tfvae.vae import VAE
 
@@ -155,4 +157,6 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
         examples = load_data(config, config.train_split, data_dir=data_dir)
         vae.check(next(iter(examples)))
         vae.prior_layer.adapt(examples)
+    vae.branches = branches_of(config, vae)
+    check_branches(vae, vae.branches)
     return vae
