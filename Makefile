@@ -36,8 +36,10 @@ lint: $(VENV)/installed-test
 
 # Most of a test's time is tracing in Python, on one core: two processes take half of it. A file's
 # tests stay in one process, for what they share, and the processes leave the cores to each other.
+# The order is that of tests/conftest.py, the longest files first.
 test: lint
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope \
+	    --no-loadscope-reorder $(PYTEST_ARGS)
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.compare --peers_dir=$(PEERS) $(BENCHMARK_ARGS)

@@ -42,7 +42,7 @@ setup(
             *NOTEBOOKS,
             "pillow>=10",
             "pytest>=8",
-            "pytest-xdist>=3.5",
+            "pytest-xdist>=3.8",
             "ruff==0.17.6",
             "scipy>=1.11",
         ],

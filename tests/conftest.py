@@ -1,3 +1,4 @@
+import collections
 import json
 import os
 import subprocess
@@ -22,6 +23,34 @@ tf.config.set_logical_device_configuration(
 
 tfd = tfp.distributions
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# The files that take longest, some minute each: begun last, one process would wait for another.
+LONGEST = (
+    "distributed/test_fit.py",
+    "colab/test_notebooks.py",
+    "distributed/test_train.py",
+    "training/test_config.py",
+    "contracts/test_priors.py",
+    "contracts/test_layers.py",
+    "training/test_every_recipe.py",
+    "training/test_loop.py",
+    "contracts/test_objectives.py",
+    "contracts/test_networks.py",
+    "cli/test_train.py",
+    "cli/test_conditional.py",
+    "training/test_killed.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first, then those of many tests; a file's tests stay together."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    files = [item.path.relative_to(here).as_posix() for item in items]
+    rank = {name: place for place, name in enumerate(LONGEST)}
+    count = collections.Counter(files)
+    order = sorted(
+        range(len(items)), key=lambda i: (rank.get(files[i], len(rank)), -count[files[i]], files[i])
+    )
+    items[:] = [items[i] for i in order]
 
 
 @pytest.fixture(autouse=True)
