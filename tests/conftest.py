@@ -1,4 +1,5 @@
 import collections
+import gc
 import json
 import os
 import subprocess
@@ -60,6 +61,12 @@ def _same_start():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture
+def no_tpu(monkeypatch):
+    """A search for a TPU leaves the garbage of all tests, which TensorFlow collects first."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @pytest.fixture

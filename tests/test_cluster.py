@@ -103,6 +103,7 @@ def test_a_job_of_slurm_without_a_step_is_refused(monkeypatch):
         distribute.strategy("multi_worker")
 
 
+@pytest.mark.usefixtures("no_tpu")
 def test_no_cluster_and_no_tpu():
     with pytest.raises(tfvae.UserError, match=r"finds no cluster: set TF_CONFIG, or .*srun"):
         distribute.strategy("multi_worker")

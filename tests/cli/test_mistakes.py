@@ -41,6 +41,7 @@ from tfvae.training.workdir import Workdir
         (["--config=test", "--config.batch_size=0"], ["batch_size", "give"]),
     ],
 )
+@pytest.mark.usefixtures("no_tpu")
 def test_a_mistake_is_one_line_and_leaves_no_trace(flags, words, flagged, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez("empty.npz", x=np.zeros((0, 4, 4), np.uint8))

@@ -184,7 +184,7 @@ def test_xla_with_replicas_is_refused(tiny, train, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("tpu", "TPU"), ("multi_worker", "TF_CONFIG"), ("mirored", "did you mean 'mirrored'")],
+    [("multi_worker", "TF_CONFIG"), ("mirored", "did you mean 'mirrored'")],
 )
 def test_strategies_that_there_are_not_are_refused(name, why, tiny, train, tmp_path):
     with pytest.raises(UserError, match=why):
