@@ -1,8 +1,10 @@
+import contextlib
 import os
 import signal
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 import tfvae
 from tfvae import distribute
@@ -42,10 +44,27 @@ def tiny():
     return make
 
 
+@contextlib.contextmanager
+def eagerly():
+    """Nothing is traced: what is done few times is sooner done so."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eager():
+    with eagerly():
+        yield
+
+
 @pytest.fixture
 def train(monkeypatch, mirrored):
     """Trains; returns the lines that were said. No figures: they take longer than the training."""
     monkeypatch.setattr(loop, "draw_figures", lambda *args: [])
+    monkeypatch.setattr(loop, "evaluate_likelihood", eagerly()(loop.evaluate_likelihood))
     strategy_of = distribute.strategy
     monkeypatch.setattr(
         distribute,

@@ -9,7 +9,7 @@ from absl import logging
 
 import tfvae
 from tfvae import recipes
-from tfvae.training import build, loop
+from tfvae.training import loop
 
 FIGURES = {"reconstructions", "samples", "training_curves"}
 OF_NUMBERS = {"latent_plane", "traversals"}
@@ -32,20 +32,15 @@ def tiny(tiny):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.usefixtures("eager")
 def test_it_trains(name, tiny, tmp_path, monkeypatch):
     said, warned = [], []
     monkeypatch.setattr(logging, "warning", lambda *words: warned.append(words))
-
-    def eager(*args, **kwargs):
-        vae = build.build_model(*args, **kwargs)
-        vae.run_eagerly = True  # sooner done than compiled
-        return vae
-
-    monkeypatch.setattr(loop, "build_model", eager)
     config = tiny(name)
     with warnings.catch_warnings():
         for category in (UserWarning, RuntimeWarning):
             warnings.simplefilter("error", category)
+        warnings.filterwarnings("ignore", ".*does not apply to tf.data functions")
         loop.train_and_evaluate(config, tmp_path, strategy="one_device", verbose=0, say=said.append)
     assert not warned
     assert np.isfinite(json.loads((tmp_path / "evaluation.json").read_text())["log_prob"])
