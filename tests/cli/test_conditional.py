@@ -19,7 +19,7 @@ SMALL = [
 
 
 @pytest.mark.slow
-def test_trains_evaluates_and_samples_by_label(command, tmp_path):
+def test_trains_evaluates_and_samples_by_label(command, flagged, tmp_path, monkeypatch):
     train = command("train", "--config=default", "--workdir=run", *SMALL, cwd=tmp_path)
     assert train.code == 0, train.err
     assert "no panel" not in train.out + train.err
@@ -27,20 +27,21 @@ def test_trains_evaluates_and_samples_by_label(command, tmp_path):
     assert {path.stem for path in (run / "figures").iterdir()} == {
         *("reconstructions", "samples", "latent_plane", "traversals", "training_curves")
     }
-    evaluate = command("evaluate", "--workdir=run", "--samples=3", "--examples=20", cwd=tmp_path)
-    assert evaluate.code == 0, evaluate.err
+    monkeypatch.chdir(tmp_path)
+    evaluate = flagged("evaluate", "--workdir=run", "--samples=3", "--examples=20")
+    assert not evaluate.code, evaluate.err
     assert json.loads((run / "evaluation.json").read_text())["samples"] == 3
 
     sample = ["sample", "--workdir=run", "--n=12"]
     for flags, labels in [([], [*range(10), 0, 1]), (["--label=3,5"], [3, 5] * 6)]:
-        done = command(*sample, *flags, "--out=x.npz", cwd=tmp_path)
-        assert done.code == 0, done.err
+        done = flagged(*sample, *flags, "--out=x.npz")
+        assert not done.code, done.err
         arrays = np.load(tmp_path / "x.npz")
         assert arrays["labels"].tolist() == labels
         assert arrays["x"].shape == (12, 8, 8, 1)
-    assert command(*sample, "--out=x.png", cwd=tmp_path).code == 0
+    assert not flagged(*sample, "--out=x.png").code
     assert (tmp_path / "x.png").stat().st_size > 0
-    done = command(*sample, "--label=10", "--out=y.npz", cwd=tmp_path)
+    done = flagged(*sample, "--label=10", "--out=y.npz")
     assert done.code == 1
     assert done.err.strip() == "error: --label=10: give labels from 0 to 9"
     assert not (tmp_path / "y.npz").exists()
