@@ -3,7 +3,7 @@
 The records are 16x16 grey images in shards of 10^4, shuffled; the folders hold the same images as
 files. What is printed is how far the process's peak rises from its first batch to the end.
 
-    python benchmarks/data_memory.py [--records=10000,100000,1000000] [--files=10000,100000]
+    python benchmarks/data_memory.py [--records=10000,100000,1000000] [--files=10000,100000,1000000]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from absl import app, flags
 
 _RECORDS = flags.DEFINE_list("records", ["10000", "100000", "1000000"], "Sizes of TFRecord data.")
-_FILES = flags.DEFINE_list("files", ["10000", "100000"], "Sizes of image folders.")
+_FILES = flags.DEFINE_list("files", ["10000", "100000", "1000000"], "Sizes of image folders.")
 SHARD = 10_000
 READ = """
 import sys, time

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import keras
 import tensorflow as tf
 
@@ -14,6 +16,7 @@ from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
 from tfvae.pace import ProgressBar, batches_in, steps_per_call
+from tfvae.rows import MadeOfRows, Rows, rows_of
 from tfvae.supports import check_data
 from tfvae.types import VAEOutput
 
@@ -40,6 +43,8 @@ class ObjectiveModel(ReplicatedModel):
         self.seed = int(seed)
         self._auto_pace, self.branches = False, 1  # until compile says otherwise
         self.guard: Guard | None = None  # set by a callback: what to do with a step that is NaN
+        self._made: MadeOfRows | None = None  # set by fit: how a step makes a batch of rows
+        self._looked_at: weakref.WeakSet[tf.data.Dataset] = weakref.WeakSet()  # by fit
         self.terms = TermMeans()
 
     def build(self, x_shape, context_shape=None):
@@ -144,15 +149,9 @@ class ObjectiveModel(ReplicatedModel):
         validation = kwargs.pop("validation_data", None)
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
             validation = (validation[0], *with_context(*validation))
-        batch = first_batch(x, y)
-        if batch is not None:
-            if self.objective.examples is None:
-                self.objective.examples = number_of_examples(x, batch)
-            self.check(batch)
+        self._look_at(x, y, training=True)
         held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
-        batch = first_batch(*held_out)
-        if batch is not None:
-            self.check(batch)
+        self._look_at(*held_out)
         if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
         callbacks = kwargs.pop("callbacks", None)
@@ -162,7 +161,7 @@ class ObjectiveModel(ReplicatedModel):
         if not isinstance(callbacks, keras.callbacks.CallbackList) and kwargs.get("verbose", 1):
             callbacks = [*keras.tree.flatten(callbacks or []), ProgressBar()]
         return super().fit(
-            x,
+            x if kwargs.get("class_weight") else self._rows(x),
             y,
             batch_size,
             epochs,
@@ -171,6 +170,30 @@ class ObjectiveModel(ReplicatedModel):
             callbacks=callbacks,
             **kwargs,
         )
+
+    def _look_at(self, x, *beside, training: bool = False) -> None:
+        """Checks the first batch of data, once where they are a data set."""
+        if isinstance(x, tf.data.Dataset) and x in self._looked_at:
+            return
+        batch = first_batch(x, *beside)
+        if batch is None:
+            return
+        if training and self.objective.examples is None:
+            self.objective.examples = number_of_examples(x, batch)
+        self.check(batch)
+        if isinstance(x, tf.data.Dataset):
+            self._looked_at.add(x)
+
+    def _rows(self, x):
+        """What the step makes its batches of: rows where it can, which costs the data pipeline."""
+        made = rows_of(x)
+        here = self.distribute_strategy.num_replicas_in_sync == 1 and not self.jit_compile
+        own_step = type(self).train_step is not ObjectiveModel.train_step
+        if made is None or not here or own_step or tf.config.list_physical_devices("GPU"):
+            return x
+        if made is not self._made:
+            self._made, self.train_function = made, None
+        return made.rows
 
     @readable_errors()
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
@@ -291,6 +314,8 @@ class ObjectiveModel(ReplicatedModel):
 
     def train_step(self, data) -> dict:
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
+        if isinstance(data, Rows):
+            data = self._made.batch(data)
         step, second_seed = self.step, self._second_seed()
         losses, gradients = [], []
         kept = self.guard.kept(self) if self.guard is not None else ()

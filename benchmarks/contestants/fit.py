@@ -63,17 +63,14 @@ def train(turns: Turns) -> None:
             del validation_data
             begin_alike(turns, vae)
             ready(turns)
-            callbacks = [*callbacks, Epochs(turns)]
-            # A call for each epoch: a data iterator that has waited for long is slow to go.
-            for epoch in range(initial_epoch, epochs):
-                fit(
-                    vae,
-                    data,
-                    initial_epoch=epoch,
-                    epochs=epoch + 1,
-                    callbacks=callbacks,
-                    verbose=verbose,
-                )
+            fit(
+                vae,
+                data,
+                initial_epoch=initial_epoch,
+                epochs=epochs,
+                callbacks=[*callbacks, Epochs(turns)],
+                verbose=verbose,
+            )
 
         VAE.fit = fit_in_turns
         return command()

@@ -1,8 +1,11 @@
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfvae import data
+from tfvae.data import file_index, images
 from tfvae.errors import MissingFileError, UserError
 
 
@@ -23,9 +26,9 @@ def everything(folder, split="all", **keywords):
 
 
 def test_pixels_are_those_of_the_files(tmp_path):
-    images = [write(tmp_path / f"{i}.png", seed=i) for i in range(5)]
+    written = [write(tmp_path / f"{i}.png", seed=i) for i in range(5)]
     x = np.concatenate(everything(tmp_path, values="levels"))
-    assert {one.tobytes() for one in x} == {one.astype(np.float32).tobytes() for one in images}
+    assert {one.tobytes() for one in x} == {one.astype(np.float32).tobytes() for one in written}
 
 
 def test_endings_subfolders_and_hidden_files(tmp_path):
@@ -133,6 +136,62 @@ def test_missing_and_empty_folder(tmp_path):
         data.load("images:nowhere", data_dir=tmp_path)
     with pytest.raises(MissingFileError, match=r"no image in .*: put .png"):
         data.load(f"images:{tmp_path}")
+
+
+def test_files_are_numbered_in_the_order_of_their_paths(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_index, "_CHUNK", 2)
+    names = [
+        "a/b.png", "a-b.png", "a.png", "a.d/x.jpg", "a/b/c.JPEG", "a/bb.png", "a/.c.png", "a/c.txt",
+        "z/é z.png", "z/𝛼.png", "z/zz.png", ".h/a.png", "b/c/d/" + 90 * "e" + ".png", "A.jpg",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "m.png").symlink_to(tmp_path / "a.png")
+    seen = sorted(
+        [n for n in names if "/." not in n and n[0] != "." and n[-4:] != ".txt"] + ["m.png"]
+    )
+    index = file_index.FileIndex([str(tmp_path)], (".png", ".jpg", ".jpeg"))
+    assert len(index) == index.sizes[0] == len(seen)
+    paths = [os.fsdecode(path) for batch in index.dataset() for path in batch.numpy()]
+    assert paths == [f"{tmp_path}/{name}" for name in seen]
+    folders = index.folder_of(np.arange(len(seen)))
+    assert [index.classes[folder] for folder in folders] == [
+        name.split("/")[0] if "/" in name else "" for name in seen
+    ]
+    assert index.classes_of(np.array([seen.index("a/b.png"), seen.index("z/zz.png")])) == ["a", "z"]
+    some = np.array([5, 0, 5])
+    assert [os.fsdecode(p) for p in index.paths(some).numpy()] == [paths[k] for k in some]
+
+
+def test_each_worker_reads_its_own_files(tmp_path, monkeypatch):
+    for number in range(11):
+        write(tmp_path / "ab"[number % 2] / f"{number}.png", value=20 * number)
+    decoded, make = [], images.batch_decoder
+
+    def noted(*args, **kwargs):
+        decode = make(*args, **kwargs)
+
+        def note(contents, where):
+            tf.py_function(lambda names: decoded.extend(names.numpy()), [where], [])
+            return decode(contents, where)
+
+        return note
+
+    monkeypatch.setattr(images, "batch_decoder", noted)
+    keywords = {"labels": True, "binarization": "dynamic", "shuffle": True, "drop_remainder": False}
+    whole = list(data.load(f"images:{tmp_path}", "all", 4, **keywords).as_numpy_iterator())
+    assert len(set(decoded)) == 11
+    parts = []
+    for worker in range(3):
+        decoded.clear()
+        own = data.load(f"images:{tmp_path}", "all", 4, shard=(worker, 3), **keywords)
+        parts.append(list(own.as_numpy_iterator()))
+        assert len(decoded) == sum(len(label) for _, label in parts[-1]) in (3, 4, 5)
+    for batch, *of_workers in zip(whole, *parts, strict=True):
+        for part in range(2):
+            assert np.array_equal(batch[part], np.concatenate([one[part] for one in of_workers]))
 
 
 def test_images_are_read_when_they_are_needed(tmp_path):

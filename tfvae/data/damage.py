@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -16,22 +16,22 @@ __all__ = ["readable_images", "readable_runs"]
 _known: dict[str, np.ndarray | list[Run]] = {}
 
 
-def readable_images(paths: Sequence[str]) -> np.ndarray:
+def readable_images(paths: tf.data.Dataset) -> np.ndarray:
     """Decodes every file once, in parallel, and tells which can be decoded.
 
     Args:
-        paths: PNG and JPEG files.
+        paths: Batches of paths of PNG and JPEG files.
 
     Returns:
-        Their numbers in the list, ascending.
+        Their numbers in the order given, ascending.
     """
-    key = _digest(paths)
+    key = _digest(path for batch in paths.as_numpy_iterator() for path in batch)
     if key not in _known:
 
         def decoded(number: tf.Tensor, path: tf.Tensor) -> tf.Tensor:
             return _checked(number, tf.io.read_file(path))
 
-        dataset = tf.data.Dataset.from_tensor_slices(list(paths)).enumerate()
+        dataset = paths.unbatch().enumerate()
         _known[key] = _good(dataset.map(decoded, num_parallel_calls=tf.data.AUTOTUNE))
     return _known[key]
 
@@ -78,7 +78,7 @@ def _good(numbers: tf.data.Dataset) -> np.ndarray:
     return np.sort(np.concatenate(found)) if found else np.zeros([0], np.int64)
 
 
-def _digest(paths: Sequence[str]) -> str:
+def _digest(paths: Iterable[str | bytes]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         state = tf.io.gfile.stat(path)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfvae.data.order import Order
 from tfvae.data.source import Source
 from tfvae.data.view import View
+from tfvae.rows import MadeOfRows, Rows, is_made_of
 from tfvae.shares import can_share
 
 __all__ = ["build_dataset"]
@@ -73,24 +74,33 @@ def _dataset(
         epoch = tf.cast(epoch if order.shuffle else 0, tf.int64)
         first = tf.cast(first, tf.int64)
         counter = tf.data.Dataset.range(epoch * 2**32 + first, tf.int64.max)
-        return tf.data.Dataset.zip(counter, items(order, epoch, first))
+        return tf.data.Dataset.zip(Rows(counter, items(order, epoch, first)))
 
-    def example(counter: tf.Tensor, item: Any) -> Any:
-        positions, raw, label = read(item)
-        whole = order.size_of(counter % 2**32)
-        x = view(raw, positions, counter, (*order.share(whole), whole))
+    def example(rows: Rows) -> Any:
+        positions, raw, label = read(rows.item)
+        whole = order.size_of(rows.counter % 2**32)
+        x = view(raw, positions, rows.counter, (*order.share(whole), whole))
         return (x, label) if labels else x
 
-    dataset = epochs(batches).map(
+    rows = epochs(batches)
+    dataset = rows.map(
         example,
         num_parallel_calls=tf.data.AUTOTUNE if source.parallel else None,
         deterministic=True if source.parallel else None,
     )
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
+    dataset, rows = (_finished(d, size) for d in (dataset, rows))
+    if not source.parallel and order.workers == 1:
+        is_made_of(dataset, MadeOfRows(rows, example))
+    return dataset
+
+
+def _finished(dataset: tf.data.Dataset, size: int) -> tf.data.Dataset:
+    """Says how many elements there are, and how they are shared out; prefetches them."""
     options = tf.data.Options()
     # DATA for files as well: they are listed anew for each epoch, inside a flat_map, where FILE
     # would share out epochs between the workers instead of files.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
     return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
