@@ -78,19 +78,24 @@ class Order:
         Returns:
             A dataset of int64 `[batch]`, the worker's share alone.
         """
+        # Slices of one tensor, and no function of a batch's number: to set functions up costs a
+        # short epoch more than all its slices do.
         size = len(self.part)
+        local = tf.range(size)
         if self.shuffle:
-            permutation = tf.random.experimental.stateless_shuffle(
-                tf.range(size), seed=stateless_key(self.seed, Purpose.ORDER, epoch)
+            local = tf.random.experimental.stateless_shuffle(
+                local, seed=stateless_key(self.seed, Purpose.ORDER, epoch)
             )
-
-        def batch(number: tf.Tensor) -> tf.Tensor:
-            begin, end = (number * self.batch_size + n for n in self.share(self.size_of(number)))
-            local = permutation[begin:end] if self.shuffle else tf.range(begin, end)
-            local.set_shape([self.own_size])
-            return self.part.start + tf.cast(local, tf.int64)
-
-        return tf.data.Dataset.range(first, self.steps).map(batch)
+        positions = self.part.start + tf.cast(local, tf.int64)
+        full, rest = divmod(size, self.batch_size)
+        begin, end = self.share(self.batch_size)
+        rows = tf.reshape(positions[: size - rest], [full, self.batch_size])[:, begin:end]
+        batches = tf.data.Dataset.from_tensor_slices(rows[first:])
+        if rest and not self.drop_remainder:
+            begin, end = self.share(rest)
+            last = tf.data.Dataset.from_tensors(positions[size - rest :][begin:end])
+            batches = batches.concatenate(last)
+        return batches
 
     def own_part(self, batches: tf.data.Dataset) -> tf.data.Dataset:
         """The worker's share of each batch.
