@@ -140,6 +140,7 @@ def test_missing_and_empty_folder(tmp_path):
 
 def test_files_are_numbered_in_the_order_of_their_paths(tmp_path, monkeypatch):
     monkeypatch.setattr(file_index, "_CHUNK", 2)
+    monkeypatch.setattr(file_index, "_BLOCK", 3)
     names = [
         "a/b.png", "a-b.png", "a.png", "a.d/x.jpg", "a/b/c.JPEG", "a/bb.png", "a/.c.png", "a/c.txt",
         "z/é z.png", "z/𝛼.png", "z/zz.png", ".h/a.png", "b/c/d/" + 90 * "e" + ".png", "A.jpg",

@@ -1,4 +1,4 @@
-"""The names of very many files, packed: some twenty bytes a file, and no object for each."""
+"""The names of very many files, packed: their letters in memory, and no object for each file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tfvae.errors import MissingFileError, UserError
 __all__ = ["FileIndex"]
 
 _CHUNK = 4096  # names that are objects of Python at a time
+_BLOCK = 64  # names in one string
 
 
 class FileIndex:
@@ -32,40 +33,40 @@ class FileIndex:
     def __init__(self, roots: Sequence[str], endings: Sequence[str]) -> None:
         self.sizes: list[int] = []
         self.classes: list[str] = []
-        folders, counts, lengths, packed = [], [], [], bytearray()
+        self._firsts: list[int] | np.ndarray = []  # number of the first file of each block
+        folders, of_blocks, blocks, count = [], [], [], 0
         wanted = tuple(map(os.fsencode, endings))
         for root in map(os.fsencode, roots):
-            before = sum(counts)
+            before = count
             for folder, names in _listed(root, wanted):
                 below = os.path.relpath(folder, root).split(os.fsencode(os.sep))[0]
                 self.classes.append(os.fsdecode(below) if below != b"." else "")
                 folders.append(os.path.join(folder, b""))
-                counts.append(len(names))
-                lengths.append(np.char.str_len(names).astype(np.uint16))
-                letters = names.view(np.uint8)
-                packed += letters[letters != 0].tobytes()
-            self.sizes.append(sum(counts) - before)
-            if not self.sizes[-1]:
+                for start in range(0, len(names), _BLOCK):
+                    self._firsts.append(count + start)
+                    of_blocks.append(len(folders) - 1)
+                    blocks.append(b"/".join(names[start : start + _BLOCK].tolist()))
+                count += len(names)
+            self.sizes.append(count - before)
+            if count == before:
                 raise MissingFileError(
                     f"there is no image in {os.fsdecode(root)}: put {', '.join(endings)} files "
                     "there"
                 )
-        number = np.int32 if len(packed) < 2**31 else np.int64
-        ends = np.zeros(sum(counts) + 1, number)
-        np.cumsum(np.concatenate(lengths), out=ends[1:])
+        self._firsts = np.array(self._firsts, np.int64)
+        self._of_blocks = np.array(of_blocks, np.int32)
         with tf.device("CPU:0"):
-            self._folders = tf.constant(folders)
-            self._firsts = tf.constant(np.cumsum([0, *counts[:-1]]), tf.int64)
-            self._ends = tf.constant(ends)
-            self._packed = tf.constant(bytes(packed))
+            self._folders, self._blocks = tf.constant(folders), tf.constant(blocks)
 
     def __len__(self) -> int:
         return sum(self.sizes)
 
+    def _block_of(self, numbers: tf.Tensor) -> tf.Tensor:
+        return tf.searchsorted(self._firsts, tf.cast(numbers, tf.int64), side="right") - 1
+
     def folder_of(self, numbers: tf.Tensor) -> tf.Tensor:
-        """In which of the folders with files each of so many files is, int64 `[n]`."""
-        numbers = tf.cast(numbers, tf.int64)
-        return tf.searchsorted(self._firsts, numbers, side="right", out_type=tf.int64) - 1
+        """In which of the folders with files each of so many files is, int32 `[n]`."""
+        return tf.gather(self._of_blocks, self._block_of(numbers))
 
     def classes_of(self, numbers: np.ndarray) -> list[str]:
         """The classes of files, each once, sorted.
@@ -73,8 +74,10 @@ class FileIndex:
         Args:
             numbers: Their numbers, ascending.
         """
-        places = np.searchsorted(numbers, [*self._firsts.numpy(), len(self)])
-        return sorted({self.classes[folder] for folder in np.flatnonzero(np.diff(places))})
+        # Of the type of the numbers: NumPy would make a copy of all of them.
+        firsts = np.append(self._firsts, len(self)).astype(numbers.dtype)
+        used = np.flatnonzero(np.diff(np.searchsorted(numbers, firsts)))
+        return sorted({self.classes[folder] for folder in self._of_blocks[used]})
 
     def paths(self, numbers: tf.Tensor) -> tf.Tensor:
         """The paths of files.
@@ -85,14 +88,10 @@ class FileIndex:
         Returns:
             string `[n]`.
         """
-        begins = tf.gather(self._ends, numbers)
-        lengths = tf.gather(self._ends, numbers + 1) - begins
-        # One by one: for several places at once the kernel copies the string for each.
-        names = tf.map_fn(
-            lambda place: tf.strings.substr(self._packed, *place),
-            (begins, lengths),
-            fn_output_signature=tf.string,
-        )
+        block = self._block_of(numbers)
+        names = tf.strings.split(tf.gather(self._blocks, block), "/")
+        place = tf.cast(numbers, tf.int64) - tf.gather(self._firsts, block)
+        names = tf.gather(names.flat_values, names.row_starts() + place)
         return tf.strings.join([tf.gather(self._folders, self.folder_of(numbers)), names])
 
     def dataset(self) -> tf.data.Dataset:
