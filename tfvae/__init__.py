@@ -15,6 +15,7 @@ _MODULES = (
     "metrics",
     "networks",
     "objectives",
+    "optimizers",
     "plots",
     "priors",
     "recipes",

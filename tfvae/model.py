@@ -15,6 +15,7 @@ from tfvae.guard import Guard
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
+from tfvae.optimizers import Adam
 from tfvae.pace import ProgressBar, batches_in, steps_per_call
 from tfvae.rows import MadeOfRows, Rows, rows_of
 from tfvae.supports import check_data
@@ -78,7 +79,7 @@ class ObjectiveModel(ReplicatedModel):
         """Configures the training: `keras.Model.compile`, with a pace of its own.
 
         Args:
-            optimizer: A Keras optimizer or the name of one.
+            optimizer: A Keras optimizer or the name of one; `"adam"` is `tfvae.optimizers.Adam`.
             steps_per_execution: Steps in one call of the compiled function. `"auto"`: several, as
                 `fit` finds fitting for the epoch; one where a callback looks at each batch.
             branches: Parts of a batch that are computed side by side in a step. It pays where the
@@ -92,6 +93,7 @@ class ObjectiveModel(ReplicatedModel):
         self.branches = int(branches)
         self._auto_pace = steps_per_execution == "auto"
         steps = 1 if self._auto_pace else steps_per_execution
+        optimizer = Adam() if optimizer == "adam" else optimizer
         super().compile(optimizer, steps_per_execution=steps, **kwargs)
 
     def get_compile_config(self) -> dict:

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfvae import data, recipes, schedules
+from tfvae import data, optimizers, recipes, schedules
 from tfvae.branches import check_branches
 from tfvae.errors import UserError
 from tfvae.training.cores import branches_of
@@ -150,7 +150,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             **(config[config.recipe].to_dict() if config.recipe in config else {}),
         )
         vae.compile(
-            optimizer=keras.optimizers.Adam(config.learning_rate),
+            optimizer=optimizers.Adam(config.learning_rate),
             jit_compile=config.xla,
             steps_per_execution=config.steps_per_execution,
         )
