@@ -215,8 +215,9 @@ def main(folder, names):
     with open(os.path.join(folder, "facts.json"), "w") as file:
         json.dump(facts, file)
     workers.from_chief(strategy)
-    with open(os.path.join(folder, "keras.txt"), "w") as file:
-        file.write(keras_alone(strategy))
+    if "weights" in names:
+        with open(os.path.join(folder, "keras.txt"), "w") as file:
+            file.write(keras_alone(strategy))
 
 
 def keras_alone(strategy):

@@ -34,8 +34,10 @@ def test_workers_do_what_one_device_does(
         assert facts["from_chief"] == [7, 2**40]
         assert facts["sums"] == [count * (count - 1) // 2, count * 2**40]
         assert min(facts["noise"]) > 1e-4
-        # Where this fails, Keras has been repaired: see the functions that `ReplicatedModel` makes.
-        assert "Invalid reduction dimension" in (tmp_path / str(index) / "keras.txt").read_text()
+        if "weights" in names:
+            # Where this fails, Keras has been repaired: see the functions of `ReplicatedModel`.
+            keras_alone = (tmp_path / str(index) / "keras.txt").read_text()
+            assert "Invalid reduction dimension" in keras_alone
         if "records" in names:  # a look at the first batch, and half of the files in two epochs
             assert facts["opened"] == 6 + 2 * 3
             assert expected["opened"] == 6 + 2 * 6

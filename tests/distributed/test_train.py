@@ -11,7 +11,7 @@ FLAGS = [
     "-m", "tfvae.cli.train", "--config=test", "--workdir=run", "--strategy=multi_worker",
     "--config.train_split=train[:250]", "--config.hidden=(8,)", "--config.batch_size=50",
     "--config.evaluation.samples=2", "--config.evaluation.examples=20",
-    "--config.steps_per_execution=2",
+    "--config.steps_per_execution=2", "--config.panels_every=0",
 ]  # fmt: skip
 
 
