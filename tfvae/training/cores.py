@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import tensorflow as tf
@@ -59,8 +60,8 @@ def wanted_branches(config: ConfigDict, strategy: str = "auto", replicas: int | 
 def share_cores(branches: int) -> None:
     """Gives each of several branches its share of the cores: small layers cannot use them all.
 
-    For a command, before TensorFlow starts; threads are a matter of the process. The user's own
-    TF_NUM_INTRAOP_THREADS or TF_NUM_INTEROP_THREADS stays as it is.
+    For a command, before TensorFlow starts; threads are a matter of the process. Where it has
+    started, or the user has set TF_NUM_INTRAOP_THREADS or TF_NUM_INTEROP_THREADS, they stay.
 
     Args:
         branches: How many run side by side; 1: nothing is set.
@@ -68,8 +69,9 @@ def share_cores(branches: int) -> None:
     cores = _cores()
     if branches < 2 or cores < branches or any(name in os.environ for name in OF_THE_USER):
         return
-    tf.config.threading.set_intra_op_parallelism_threads(cores // branches)
-    tf.config.threading.set_inter_op_parallelism_threads(branches)
+    with contextlib.suppress(RuntimeError):  # too late: no harm but the time
+        tf.config.threading.set_intra_op_parallelism_threads(cores // branches)
+        tf.config.threading.set_inter_op_parallelism_threads(branches)
 
 
 def branches_of(config: ConfigDict, vae: VAE) -> int:
