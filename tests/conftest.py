@@ -16,6 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
+from tfvae import one_processor
 
 # Two replicas on one processor, for `MirroredStrategy(["CPU:0", "CPU:1"])`.
 tf.config.set_logical_device_configuration(
@@ -117,7 +118,7 @@ def make_vae():
 @pytest.fixture(scope="session")
 def mirrored():
     """Two replicas on the processor: the package's own, for TensorFlow mixes up those of two."""
-    return tfvae.distribute._mirrored(("CPU:0", "CPU:1"))
+    return one_processor.mirrored(("CPU:0", "CPU:1"))
 
 
 def _raw(scale, minimum):

@@ -55,6 +55,17 @@ def without_noise(make_vae):
     return make
 
 
+@pytest.fixture(scope="module")
+def with_collectives():
+    """As the user's own, and as on several GPUs: TensorFlow cuts the batches up."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(params=["the package's", "TensorFlow's"])
+def mirrored(request, mirrored, with_collectives):
+    return mirrored if request.param == "the package's" else with_collectives
+
+
 @pytest.mark.parametrize(
     ("batch", "case"),
     [
@@ -209,9 +220,9 @@ def test_a_model_of_two_replicas_loads_on_one(make_vae, mirrored, binary, tmp_pa
     assert int(again.step) == 7
 
 
-def test_keras_still_cannot_share_a_first_batch_unevenly(mirrored):
+def test_keras_still_cannot_share_a_first_batch_unevenly(with_collectives):
     """Where this fails, Keras has been repaired: `ReplicatedModel` can go."""
-    with mirrored.scope():
+    with with_collectives.scope():
         model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
     x = np.zeros((3, 2), np.float32)
@@ -220,9 +231,9 @@ def test_keras_still_cannot_share_a_first_batch_unevenly(mirrored):
         model.fit(data, shuffle=False, verbose=0)
 
 
-def test_keras_still_cannot_take_several_steps_at_once(mirrored):
+def test_keras_still_cannot_take_several_steps_at_once(with_collectives):
     """Where this fails, Keras has been repaired: see the functions that `ReplicatedModel` makes."""
-    with mirrored.scope():
+    with with_collectives.scope():
         model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
         model.compile("sgd", "mse", steps_per_execution=2)
     x = np.zeros((8, 2), np.float32)

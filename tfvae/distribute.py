@@ -14,6 +14,7 @@ from absl import logging
 
 from tfvae import cluster, workers
 from tfvae.errors import UserError, unknown_name
+from tfvae.one_processor import WholeBatches, many_steps, mirrored, on_one_processor
 from tfvae.workers import is_chief
 
 __all__ = [
@@ -68,9 +69,9 @@ def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.di
     cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
     devices = gpus or cpus
     if logical_devices is not None:
-        return _mirrored(tuple(cpus))
+        return mirrored(tuple(cpus))
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        return _mirrored(tuple(devices))
+        return mirrored(tuple(devices))
     # TensorFlow's own default. `OneDeviceStrategy` sends each batch through a distributed iterator,
     # which is made anew in each epoch and at each validation.
     return tf.distribute.get_strategy()
@@ -99,12 +100,6 @@ def _at_start(what: str):
             f"{what} comes too late, TensorFlow has started: make the strategy before anything "
             "else of it runs"
         ) from error
-
-
-@functools.cache
-def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    # Two of them on the same devices take each other's collective operations for their own.
-    return tf.distribute.MirroredStrategy(devices)
 
 
 @functools.cache
@@ -260,7 +255,7 @@ class ReplicatedModel(keras.Model):
         if not self._replicated:
             return super().make_train_function(force)
         if force or self.train_function is None:
-            self.train_function = self._steps(self.train_step)
+            self.train_function = self._steps("train_step")
         return self.train_function
 
     def make_test_function(self, force: bool = False):
@@ -268,7 +263,7 @@ class ReplicatedModel(keras.Model):
         if not self._replicated:
             return super().make_test_function(force)
         if force or self.test_function is None:
-            self.test_function = self._steps(self.test_step)
+            self.test_function = self._steps("test_step")
         return self.test_function
 
     def make_predict_function(self, force: bool = False):
@@ -286,9 +281,10 @@ class ReplicatedModel(keras.Model):
             )
         return self.predict_function
 
-    def _steps(self, step):
+    def _steps(self, name: str):
         """The function of an iterator that takes `steps_per_execution` steps on all replicas."""
         strategy, count = self.distribute_strategy, self.steps_per_execution
+        step = getattr(self, name)
 
         def run(data):
             data = keras.tree.map_structure(_without_optional, data)
@@ -307,6 +303,7 @@ class ReplicatedModel(keras.Model):
             return function if self.run_eagerly else tf.function(function, reduce_retracing=True)
 
         # Apart from the step: at the end of the data, what needs none of them would still run.
+        whole = many_steps(strategy, step, self._batch_of, count)
         fetch = compiled(lambda iterator: iterator.get_next_as_optional())
         run_item = compiled(lambda item: run(item.get_value()))
         run_batch, logs_of = compiled(run), compiled(logs_of)
@@ -319,6 +316,10 @@ class ReplicatedModel(keras.Model):
                     yield run_item(item)
 
         def function(iterator):
+            if isinstance(iterator, tf.data.Iterator) and self._takes_whole(name):
+                if not whole(iterator):
+                    raise StopIteration
+                return self.get_metrics_result()
             outputs = None
             # No loop in the graph: its collectives keep the shape that they first had, and the
             # last batch has another.
@@ -330,7 +331,22 @@ class ReplicatedModel(keras.Model):
 
         return function
 
-    def _shared(self, data):
+    def _takes_whole(self, name: str) -> bool:
+        """Whether the replicas cut the batches of a step up by themselves."""
+        one_processor = on_one_processor(self.distribute_strategy) and not self.run_eagerly
+        return one_processor and self._logs_are_metrics(name)
+
+    def _logs_are_metrics(self, name: str) -> bool:
+        """Whether a step returns nothing but what `get_metrics_result` does."""
+        return False
+
+    def _batch_of(self, data):
+        """The batch of an element of the data."""
+        return data
+
+    def _shared(self, data, name: str = ""):
+        if name and isinstance(data, tf.data.Dataset) and self._takes_whole(name):
+            return WholeBatches(data)
         return workers.shared(data, self.distribute_strategy)
 
     def fit(self, x=None, y=None, *args, validation_data=None, callbacks=None, **kwargs):
@@ -339,10 +355,10 @@ class ReplicatedModel(keras.Model):
             validation_data = tuple(self._shared(part) for part in validation_data)
         with workers.lost_workers(self.distribute_strategy):
             return super().fit(
-                self._shared(x),
+                self._shared(x, "train_step"),
                 y,
                 *args,
-                validation_data=self._shared(validation_data),
+                validation_data=self._shared(validation_data, "test_step"),
                 callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
                 **kwargs,
             )
@@ -350,7 +366,7 @@ class ReplicatedModel(keras.Model):
     def evaluate(self, x=None, *args, **kwargs):
         """Gives the metrics over data: `keras.Model.evaluate`."""
         with workers.lost_workers(self.distribute_strategy):
-            return super().evaluate(self._shared(x), *args, **kwargs)
+            return super().evaluate(self._shared(x, "test_step"), *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """Gives the outputs for data, on all workers those for all of it: `keras.Model.predict`."""

@@ -173,6 +173,13 @@ class ObjectiveModel(ReplicatedModel):
             **kwargs,
         )
 
+    def _logs_are_metrics(self, name: str) -> bool:
+        return getattr(type(self), name) is getattr(ObjectiveModel, name)
+
+    def _batch_of(self, data):
+        """The batch of an element of the data: those of `_rows` are made here."""
+        return self._made.batch(data) if isinstance(data, Rows) else data
+
     def _look_at(self, x, *beside, training: bool = False) -> None:
         """Checks the first batch of data, once where they are a data set."""
         if isinstance(x, tf.data.Dataset) and x in self._looked_at:
@@ -189,9 +196,13 @@ class ObjectiveModel(ReplicatedModel):
     def _rows(self, x):
         """What the step makes its batches of: rows where it can, which costs the data pipeline."""
         made = rows_of(x)
-        here = self.distribute_strategy.num_replicas_in_sync == 1 and not self.jit_compile
-        own_step = type(self).train_step is not ObjectiveModel.train_step
-        if made is None or not here or own_step or tf.config.list_physical_devices("GPU"):
+        here = self._takes_whole("train_step") or (
+            self._logs_are_metrics("train_step")
+            and self.distribute_strategy.num_replicas_in_sync == 1
+            and not self.jit_compile
+            and not tf.config.list_physical_devices("GPU")
+        )
+        if made is None or not here:
             return x
         if made is not self._made:
             self._made, self.train_function = made, None
@@ -316,8 +327,7 @@ class ObjectiveModel(ReplicatedModel):
 
     def train_step(self, data) -> dict:
         """One step of the optimizer on a batch, and one of the objective's own if it has any."""
-        if isinstance(data, Rows):
-            data = self._made.batch(data)
+        data = self._batch_of(data)
         step, second_seed = self.step, self._second_seed()
         losses, gradients = [], []
         kept = self.guard.kept(self) if self.guard is not None else ()

@@ -36,8 +36,7 @@ class Adam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one weight."""
-        sparse = isinstance(gradient, tf.IndexedSlices)
-        if sparse or self.amsgrad or tf.distribute.has_strategy():
+        if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
         slot = self._get_variable_index(variable)
