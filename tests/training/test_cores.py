@@ -99,13 +99,16 @@ def test_a_started_tensorflow_is_no_failure(monkeypatch):
         ({"free_bits": 0.1}, {}, 1),
         ({"capacity": 1.0}, {}, 1),
         ({"recipe": "vq_vae"}, {}, 1),
+        ({"network": "conv"}, {}, 2),
+        ({"network": "conv", "recipe": "iaf_vae"}, {}, 1),
+        ({"network": "resnet"}, {}, 1),
     ],
 )
 def test_where_branches_are_wanted(fields, options, branches):
     assert cores.wanted_branches(config(**fields), **options) == branches
 
 
-@pytest.mark.parametrize("recipe", cores.RECIPES)
+@pytest.mark.parametrize("recipe", cores.PAYS["mlp"])
 def test_no_recipe_gets_branches_that_would_be_refused(recipe, threads):
     one = config(recipe=recipe, dataset="digits")
     cores.share_cores(cores.wanted_branches(one))
@@ -119,8 +122,10 @@ def test_without_shared_cores_a_batch_stays_whole(threads):
     assert build_model(config(branches=2)).branches == 2
 
 
-def test_the_list_is_of_recipes():
-    assert set(cores.RECIPES) <= set(recipes.names())
+def test_the_lists_are_of_networks_and_recipes():
+    for network, names in cores.PAYS.items():
+        assert network in recipes.NETWORKS
+        assert set(names) <= set(recipes.names())
 
 
 @pytest.mark.slow

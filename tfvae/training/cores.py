@@ -14,21 +14,13 @@ from tfvae.vae import VAE
 __all__ = ["branches_of", "share_cores", "wanted_branches"]
 
 BRANCHES = 2
-# Where a batch in two branches was measured to be faster, see benchmarks/RESULTS.md: small layers,
-# and no work that each branch would do anew for itself, as with pseudo-inputs.
-NETWORKS = ("mlp",)
-RECIPES = (
-    "vae",
-    "beta_vae",
-    "conditional_vae",
-    "dreg",
-    "iaf_vae",
-    "iwae",
-    "ladder_vae",
-    "miwae",
-    "nvp_vae",
-    "two_layer_vae",
-)
+# Network -> recipes for which a batch in two branches was measured to be faster, with
+# benchmarks/branches.py: not those with work that each branch does anew, as with pseudo-inputs.
+SAMPLES = ("vae", "beta_vae", "dreg", "iwae", "miwae")
+PAYS = {
+    "mlp": (*SAMPLES, "conditional_vae", "iaf_vae", "ladder_vae", "nvp_vae", "two_layer_vae"),
+    "conv": SAMPLES,
+}
 OF_THE_USER = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -53,7 +45,7 @@ def wanted_branches(config: ConfigDict, strategy: str = "auto", replicas: int | 
     if replicas or config.branches is not None:
         return replicas or config.branches
     whole = config.free_bits is not None or config.capacity is not None or config.xla
-    pays = config.network in NETWORKS and config.recipe in RECIPES
+    pays = config.recipe in PAYS.get(config.network, ())
     return BRANCHES if pays and not whole and strategy in ("auto", "one_device") else 1
 
 
