@@ -44,7 +44,7 @@ DECAY = keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)
         {"use_ema": True, "ema_momentum": 0.9, "gradient_accumulation_steps": 2},
         {"learning_rate": DECAY},
     ],
-    ids=str,
+    ids=["defaults", "decays", "amsgrad", "clipped", "averaged", "schedule"],
 )
 def test_weights_and_slots_are_those_of_keras(options):
     def of(base):
