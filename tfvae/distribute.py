@@ -304,6 +304,7 @@ class ReplicatedModel(keras.Model):
 
         # Apart from the step: at the end of the data, what needs none of them would still run.
         whole = many_steps(strategy, step, self._batch_of, count)
+        metrics = compiled(self.get_metrics_result)
         fetch = compiled(lambda iterator: iterator.get_next_as_optional())
         run_item = compiled(lambda item: run(item.get_value()))
         run_batch, logs_of = compiled(run), compiled(logs_of)
@@ -319,7 +320,7 @@ class ReplicatedModel(keras.Model):
             if isinstance(iterator, tf.data.Iterator) and self._takes_whole(name):
                 if not whole(iterator):
                     raise StopIteration
-                return self.get_metrics_result()
+                return metrics()
             outputs = None
             # No loop in the graph: its collectives keep the shape that they first had, and the
             # last batch has another.

@@ -54,7 +54,7 @@ class Estimators:
         self._encode = encode
         self._complete = complete
         self._dtype = dtype
-        self._compiled: dict[tuple[str, int, int], Callable] = {}
+        self._compiled: dict[tuple[str, int, int, bool], Callable] = {}
 
     def elbo(self, x, samples: int, seed, context, chunk: int | None) -> tf.Tensor:
         """See `VAE.elbo`."""
@@ -73,13 +73,14 @@ class Estimators:
         x = as_float(x)
         chunk = min(samples, chunk or _chunk_for(math.prod(x.shape)))
         turns, rest = divmod(int(samples), SIDE_BY_SIDE * int(chunk))
-        compiled = self._function(estimate, int(chunk), rest)
+        compiled = self._function(estimate, int(chunk), rest, turns > 0)
         return compiled(x, context, as_seed(seed), tf.constant(turns))
 
-    def _function(self, estimate: str, chunk: int, rest: int) -> Callable:
+    def _function(self, estimate: str, chunk: int, rest: int, loop: bool) -> Callable:
         """The compiled estimate of some turns and a rest: `(x, context, seed, turns)`.
 
-        A turn is `SIDE_BY_SIDE` chunks; the rest are fewer samples than that.
+        A turn is `SIDE_BY_SIDE` chunks; the rest are fewer samples than that. Without turns there
+        is no loop, which would be traced for nothing.
         """
         of_chunk, together, start = ESTIMATES[estimate]
         whole, part = divmod(rest, chunk)
@@ -96,19 +97,20 @@ class Estimators:
                 return total
 
             total = tf.fill(tf.shape(x)[:1], tf.constant(start, self._dtype))
-            _, total = tf.while_loop(
-                lambda turn, total: turn < turns,
-                lambda turn, total: (turn + 1, add(turn, total, [chunk] * SIDE_BY_SIDE)),
-                (0, total),
-                shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
-                parallel_iterations=1,
-            )
+            if loop:
+                _, total = tf.while_loop(
+                    lambda turn, total: turn < turns,
+                    lambda turn, total: (turn + 1, add(turn, total, [chunk] * SIDE_BY_SIDE)),
+                    (0, total),
+                    shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+                    parallel_iterations=1,
+                )
             return add(turns, total, last)
 
         # A partial: of a plain def, TensorFlow counts the traces over all models and numbers of
         # samples together, and warns of retracing.
         return self._compiled.setdefault(
-            (estimate, chunk, rest),
+            (estimate, chunk, rest, loop),
             tf.function(functools.partial(function), reduce_retracing=True, autograph=False),
         )
 
