@@ -66,7 +66,16 @@ WORKLOADS = {
             steps=15,
             tolerance=0.02,
         ),
-        Workload("iwae", f"(3) IWAE, K = 50, {MLP}, batch 20", batch=20, steps=60, samples=50),
+        # The mean over 1200 images, whose losses have a spread of some 35 nats: one percent is
+        # one standard error and a half.
+        Workload(
+            "iwae",
+            f"(3) IWAE, K = 50, {MLP}, batch 20",
+            batch=20,
+            steps=60,
+            samples=50,
+            tolerance=0.03,
+        ),
         Workload(
             "log_prob",
             "(4) log p(x) of 100 images, 5000 samples",
@@ -75,7 +84,7 @@ WORKLOADS = {
             contestants=tuple(name for name in ALL if name != "keras_example"),
             tolerance=0.001,
         ),
-        Workload("mlp-32", f"(5) {MLP}, batch 32", batch=32),
+        Workload("mlp-32", f"(5) {MLP}, batch 32", batch=32, tolerance=0.02),
         Workload("mlp-500", f"(5) {MLP}, batch 500", batch=500, steps=60),
         Workload("mlp-2000", f"(5) {MLP}, batch 2000", batch=2000, steps=15, tolerance=0.02),
         Workload(
