@@ -8,7 +8,15 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 
-__all__ = ["as_float", "first_batch", "number_of_examples", "unpack", "with_context"]
+__all__ = [
+    "as_float",
+    "bounds",
+    "first_batch",
+    "number_of_examples",
+    "part_of",
+    "unpack",
+    "with_context",
+]
 
 
 def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
@@ -95,3 +103,33 @@ def number_of_examples(x, batch) -> int | None:
         return len(x)
     batches = int(x.cardinality()) if isinstance(x, tf.data.Dataset) else len(x)
     return None if batches < 0 else batches * int(unpack(batch)[0].shape[0])
+
+
+def bounds(size, number, parts: int) -> tuple:
+    """Where one of several parts of a batch begins and ends: they differ by one example at most.
+
+    Args:
+        size: Examples in the batch, an integer or a tensor.
+        number: Which part, from 0; of the type of `size`.
+        parts: How many there are.
+    """
+    return size * number // parts, size * (number + 1) // parts
+
+
+def part_of(data, number, parts: int):
+    """One of several parts of a batch.
+
+    Args:
+        data: A batch, `[batch, ...]` each; what is None stays so.
+        number: Which part, from 0: an integer, or a tensor of one.
+        parts: How many there are.
+    """
+    number = tf.cast(number, tf.int64)
+
+    def part(values):
+        if values is None:
+            return None
+        begin, end = bounds(tf.shape(values, tf.int64)[0], number, parts)
+        return values[begin:end]
+
+    return tf.nest.map_structure(part, data)

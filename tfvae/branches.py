@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import keras
 import tensorflow as tf
 
+from tfvae.batches import bounds, part_of
 from tfvae.errors import UserError
 
 __all__ = ["check_branches", "parts_of", "why_whole"]
@@ -59,12 +58,10 @@ def parts_of(data, branches: int) -> list[tuple]:
     if branches == 1:
         return [(data, tf.constant(1.0))]
     size = tf.shape(tf.nest.flatten(data)[0])[0]
-    ends = [size * i // branches for i in range(branches + 1)]
     whole = tf.cast(tf.maximum(size, 1), tf.float32)
-    return [
-        (
-            tf.nest.map_structure(lambda t, a=a, b=b: None if t is None else t[a:b], data),
-            tf.cast(b - a, tf.float32) / whole,
-        )
-        for a, b in itertools.pairwise(ends)
-    ]
+    found = []
+    for number in range(branches):
+        begin, end = bounds(size, number, branches)
+        share = tf.cast(end - begin, tf.float32) / whole
+        found.append((part_of(data, number, branches), share))
+    return found

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfvae.batches import part_of
+
 __all__ = ["WholeBatches", "many_steps", "mirrored", "on_one_processor"]
 
 _made: weakref.WeakSet[tf.distribute.Strategy] = weakref.WeakSet()
@@ -57,18 +59,6 @@ class WholeBatches(tf.data.Dataset, tf.distribute.DistributedDataset):
         return self._dataset.element_spec
 
 
-def _own_part(batch):
-    """This replica's part of a batch."""
-    context = tf.distribute.get_replica_context()
-    replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
-
-    def part(values: tf.Tensor) -> tf.Tensor:
-        size = tf.shape(values)[0]
-        return values[size * replica // replicas : size * (replica + 1) // replicas]
-
-    return tf.nest.map_structure(part, batch)
-
-
 def many_steps(
     strategy: tf.distribute.Strategy, step: Callable, batch_of: Callable, count: int
 ) -> Callable[[tf.data.Iterator], tf.Tensor]:
@@ -84,13 +74,16 @@ def many_steps(
         A function of the iterator that gives the number of steps taken: fewer at the end.
     """
 
+    def on_replica(batch) -> None:
+        context = tf.distribute.get_replica_context()
+        step(part_of(batch, context.replica_id_in_sync_group, context.num_replicas_in_sync))
+
     def function(iterator: tf.data.Iterator) -> tf.Tensor:
         def take(taken, more):
             item = iterator.get_next_as_optional()
 
             def run():
-                batch = batch_of(item.get_value())
-                strategy.run(lambda batch: (step(_own_part(batch)), None)[1], args=(batch,))
+                strategy.run(on_replica, args=(batch_of(item.get_value()),))
                 return taken + 1, True
 
             return tf.cond(item.has_value(), run, lambda: (taken, False))

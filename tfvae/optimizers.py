@@ -5,6 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvae.distribute import adam_slots
+
 __all__ = ["Adam"]
 
 
@@ -14,8 +16,8 @@ class Adam(keras.optimizers.Adam):
 
     m ← m + (1 − β₁)(g − m), v ← v + (1 − β₂)(g² − v), and the weight goes back by
     α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε): the same formulas, equal to rounding. Small models
-    on a processor spend a sixth of a step in Keras's. What has none (replicas, AMSGrad,
-    sparse gradients) takes Keras's.
+    on a processor spend a sixth of a step in Keras's. AMSGrad and sparse gradients have no
+    such operation and take Keras's.
 
     Args:
         **kwargs: As `keras.optimizers.Adam`.
@@ -39,15 +41,15 @@ class Adam(keras.optimizers.Adam):
         if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
             super().update_step(gradient, variable, learning_rate)
             return
-        slot = self._get_variable_index(variable)
+        momentum, velocity = adam_slots(self, variable)
 
         def number(value):
             return tf.cast(value, variable.dtype)
 
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[slot].value.handle,
-            v=self._velocities[slot].value.handle,
+            m=momentum.value.handle,
+            v=velocity.value.handle,
             beta1_power=number(self._decayed[0]),
             beta2_power=number(self._decayed[1]),
             lr=number(learning_rate),

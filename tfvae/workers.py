@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import keras
 import tensorflow as tf
 
+from tfvae.batches import part_of
 from tfvae.errors import LostWorkerError
 from tfvae.shares import Share, share_of
 
@@ -159,16 +160,11 @@ def _of_worker(share: Share, context: tf.distribute.InputContext) -> tf.data.Dat
     if replicas == 1:
         return data
 
-    def of_replica(replica: tf.Tensor, batch):
-        def part(values: tf.Tensor) -> tf.Tensor:
-            size = tf.shape(values, tf.int64)[0]
-            return values[size * replica // replicas : size * (replica + 1) // replicas]
-
-        return tf.nest.map_structure(part, batch)
-
     def parts(*batch) -> tf.data.Dataset:
         batch = batch if len(batch) > 1 else batch[0]
-        return tf.data.Dataset.range(replicas).map(lambda replica: of_replica(replica, batch))
+        return tf.data.Dataset.range(replicas).map(
+            lambda replica: part_of(batch, replica, replicas)
+        )
 
     return data.flat_map(parts).prefetch(replicas)
 

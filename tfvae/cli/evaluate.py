@@ -30,7 +30,6 @@ DRAWS = 1000  # over which the expectation of the total correlation is taken
 def main() -> int:
     """Evaluates as the flags say; writes `evaluation.json` and prints the table."""
     import keras
-    import tensorflow as tf
 
     from tfvae.errors import UserError
     from tfvae.estimators import SIDE_BY_SIDE
@@ -42,8 +41,7 @@ def main() -> int:
     from tfvae.training.report import table_lines
     from tfvae.training.workdir import Workdir
 
-    if not tf.config.list_physical_devices("GPU"):
-        share_cores(SIDE_BY_SIDE)
+    share_cores(SIDE_BY_SIDE)
     folder = Workdir(_WORKDIR.value)
     config = folder.read_config()
     samples = config.evaluation.samples if _SAMPLES.value is None else _SAMPLES.value

@@ -6,6 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
+from tfvae.batches import bounds
 from tfvae.data.randomness import Purpose, stateless_key
 
 __all__ = ["Order"]
@@ -50,7 +51,7 @@ class Order:
         Args:
             size: Examples in the batch.
         """
-        return size * self.worker // self.workers, size * (self.worker + 1) // self.workers
+        return bounds(size, self.worker, self.workers)
 
     def size_of(self, number: tf.Tensor) -> tf.Tensor:
         """Examples in a batch of an epoch, over all workers.
@@ -58,9 +59,7 @@ class Order:
         Args:
             number: The batch's number, from 0.
         """
-        return tf.minimum(number * self.batch_size + self.batch_size, len(self.part)) - (
-            number * self.batch_size
-        )
+        return tf.minimum(len(self.part) - number * self.batch_size, self.batch_size)
 
     @property
     def own_size(self) -> int | None:

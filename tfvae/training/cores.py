@@ -25,6 +25,9 @@ OF_THE_USER = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def _cores() -> int:
+    """The cores that branches can share: one where a GPU computes."""
+    if tf.config.list_physical_devices("GPU"):
+        return 1
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -40,7 +43,7 @@ def wanted_branches(config: ConfigDict, strategy: str = "auto", replicas: int | 
     Returns:
         The number; 1 where the operations should have all the cores.
     """
-    if tf.config.list_physical_devices("GPU") or strategy in ("multi_worker", "tpu"):
+    if strategy in ("multi_worker", "tpu"):
         return 1
     if replicas or config.branches is not None:
         return replicas or config.branches
