@@ -1,6 +1,6 @@
 """CIFAR-10 in its 256 levels: a residual network and a discretized logistic likelihood."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
-"""Every field with its default: see tfvae/training/config.py."""
+"""Every field with its default: see tfvae/runs/config.py."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

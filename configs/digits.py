@@ -1,6 +1,6 @@
 """The handwritten digits inside scikit-learn: 8x8, no download, a minute on two cores."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Fashion-MNIST: grey values, which a continuous Bernoulli is a likelihood for."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """MNIST, binarized dynamically, with the 784-200-200-50 network of Burda et al. (2016)."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Binary 64x64 sprites with known factors, drawn by the package: a beta-VAE, beta 4."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

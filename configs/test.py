@@ -1,6 +1,6 @@
 """A run of seconds: whether everything is in place."""
 
-from tfvae.training.config import default_config
+from tfvae.runs.config import default_config
 
 
 def get_config():

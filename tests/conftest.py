@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import one_processor
+from tfvae.distribute import one_processor
 
 # Two replicas on one processor, for `MirroredStrategy(["CPU:0", "CPU:1"])`.
 tf.config.set_logical_device_configuration(
@@ -30,16 +30,16 @@ LONGEST = (
     "distributed/test_fit.py",
     "colab/test_notebooks.py",
     "distributed/test_train.py",
-    "training/test_config.py",
+    "runs/test_config.py",
     "contracts/test_priors.py",
     "contracts/test_layers.py",
-    "training/test_every_recipe.py",
-    "training/test_loop.py",
+    "runs/test_every_recipe.py",
+    "runs/test_loop.py",
     "contracts/test_objectives.py",
     "contracts/test_networks.py",
     "cli/test_train.py",
     "cli/test_conditional.py",
-    "training/test_killed.py",
+    "runs/test_killed.py",
 )
 
 

@@ -222,8 +222,8 @@ def test_a_number_of_networks_that_does_not_fit_the_conditioner():
         return networks.Encoder(networks.MLP([]), tfvae.layers.IndependentNormal(size))
 
     with pytest.raises(UserError, match="a generating network for each"):
-        tfvae.priors.StochasticLayers([network(2)], [], conditioner=one_hot())
-    top = tfvae.priors.TopDown([tfvae.priors.LadderBlock(2, 0, hidden=[])])
+        tfvae.latents.StochasticLayers([network(2)], [], conditioner=one_hot())
+    top = tfvae.latents.TopDown([tfvae.latents.LadderBlock(2, 0, hidden=[])])
     with pytest.raises(UserError, match="nothing above and no context"):
         top.prepare(tf.zeros([1, 4]), EVENT)
 

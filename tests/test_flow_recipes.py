@@ -5,8 +5,8 @@ import pytest
 
 from tfvae import layers, priors, recipes
 from tfvae.errors import UserError
-from tfvae.training.build import build_model, load_data
-from tfvae.training.config import default_config
+from tfvae.runs.build import build_model, load_data
+from tfvae.runs.config import default_config
 
 EVENT = (4, 4, 1)
 

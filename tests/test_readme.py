@@ -49,7 +49,7 @@ def test_files_that_are_named_exist(page):
 
 
 def test_commands_use_flags_and_configs_that_exist():
-    from tfvae.training.config import default_config
+    from tfvae.runs.config import default_config
 
     shell = "\n".join(_blocks("sh"))
     commands = re.findall(r"^(tfvae-\w+) (.*)$", shell, flags=re.MULTILINE)

@@ -226,7 +226,7 @@ def test_log_p_is_the_elbo_and_the_gap_of_the_posterior(linear_gaussian):
     output = truth.vae(truth.x, samples=2000, seed=0)
     latent = output.latents[0]
     gap = latent.posterior.log_prob(latent.z) - truth.posterior.log_prob(latent.z)
-    weights = tfvae.divergences.log_importance_weights(truth.x, output)
+    weights = tfvae.distributions.log_importance_weights(truth.x, output)
     # To rounding, draw by draw; and so in expectation.
     np.testing.assert_allclose(weights + gap, np.tile(truth.log_prob, (2000, 1)), atol=1e-3)
     elbo = truth.vae.elbo(truth.x, samples=20_000, seed=1)
@@ -246,7 +246,7 @@ def test_log_prob_is_exact_at_the_exact_posterior_for_any_chunk(linear_gaussian)
 def test_log_prob_meets_log_p_of_x_within_its_standard_error(linear_gaussian):
     truth = linear_gaussian(exact=False, shift=0.3, scale=1.4)
     output = truth.vae(truth.x, samples=4000, seed=0)
-    log_weights = np.float64(tfvae.divergences.log_importance_weights(truth.x, output))
+    log_weights = np.float64(tfvae.distributions.log_importance_weights(truth.x, output))
     relative = np.exp(log_weights - truth.log_prob)
     within(relative, 1.0)  # E_q[w] = p(x)
     error = relative.std(0) / np.sqrt(4000)

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
-from tfvae.layers.coercible import concrete
 
 tfd = tfp.distributions
 

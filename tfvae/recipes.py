@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
-from tfvae import layers, networks, priors
+from tfvae import latents, layers, networks, priors
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives import ELBO, IWAE, MIWAE, BetaTCVAE, FactorVAE, Objective
 from tfvae.schedules import Linear, Schedule
@@ -566,7 +566,7 @@ def two_layer_vae(
     lower = lower_dim or 2 * latent_dim
     normals = functools.partial(_normals, activation=activation)
     top = [] if conditioner is None else [normals([], latent_dim)]
-    prior = priors.StochasticLayers(
+    prior = latents.StochasticLayers(
         inference=[normals([], lower), normals(upper_hidden, latent_dim)],
         generation=[*top, normals(upper_hidden[::-1], lower)],
         conditioner=conditioner,
@@ -613,9 +613,9 @@ def ladder_vae(
     units = [[max(1, n >> level) for n in hidden] for level in range(levels)]
     sizes = [max(1, latent_dim >> level) for level in range(levels)]
     above = [*units[1:], None if conditioner is None else []]
-    blocks = [priors.LadderBlock(sizes[k], k, above[k]) for k in reversed(range(levels))]
+    blocks = [latents.LadderBlock(sizes[k], k, above[k]) for k in reversed(range(levels))]
     stages = [down, *(networks.MLP(n) for n in units[1:])]
-    prior = priors.TopDown(blocks, conditioner=conditioner)
+    prior = latents.TopDown(blocks, conditioner=conditioner)
     options |= {"conditioner": conditioner, "warm_up": warm_up}
     return _hierarchical(event_shape, stages, up, prior, **options)
 
@@ -638,7 +638,7 @@ def vdvae(
         event_shape: Shape of one image, `(R, R, channels)`.
         latent_dim: Channels of z in each block.
         decoder: Blocks on each grid, such as `"14x2,7x2,1x1"`, see
-            `tfvae.priors.very_deep_blocks`; None: two blocks on each grid from half the image's
+            `tfvae.latents.very_deep_blocks`; None: two blocks on each grid from half the image's
             down to 4 or an odd size, then one at 1x1.
         encoder: Such as `"28x1,28d2,14x1,14d2,7x1,7d7,1x1"`, see
             `tfvae.networks.bottleneck_stages`; None: one block on each grid.
@@ -672,7 +672,7 @@ def vdvae(
     encoder = encoder or ",".join([*(f"{r}x1,{r}d{r // s}" for r, s in ways), "1x1"])
     decoder = decoder or ",".join(f"{r}x{2 if r > 1 else 1}" for r in sizes[1:] or sizes)
     stages = networks.bottleneck_stages(encoder, filters, bottleneck)
-    blocks = priors.very_deep_blocks(
+    blocks = latents.very_deep_blocks(
         decoder, filters=filters, latent=latent_dim, bottleneck=bottleneck
     )
     doublings = round(math.log2(size / blocks[-1].size))
@@ -680,7 +680,7 @@ def vdvae(
     if doublings:
         up = networks.ConvUp([filters] * doublings, event_shape[:2], activation="gelu")
 
-    prior = priors.TopDown(blocks, conditioner=conditioner)
+    prior = latents.TopDown(blocks, conditioner=conditioner)
     options |= {"conditioner": conditioner, "warm_up": warm_up}
     return _hierarchical(event_shape, stages, up, prior, **options)
 
@@ -735,7 +735,7 @@ def vq_vae(
         filters = [32, *[64] * (halvings - 1)]
         network_options = {"filters": filters, **(network_options or {}), "units": None}
     down, up = _trunks(event_shape, network, hidden, network_options)
-    prior = priors.VectorQuantizer(
+    prior = latents.VectorQuantizer(
         codes,
         CODE_PRIORS[code_prior](**({"steps": prior_steps} if code_prior == "transformer" else {})),
         size=latent_dim,

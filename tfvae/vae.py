@@ -8,17 +8,17 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.batches import as_float, unpack
+from tfvae.data.batches import as_float, unpack
 from tfvae.distribute import as_seed, fold_in
+from tfvae.distributions.batch_axes import Unfolded, fold
+from tfvae.distributions.coercible import concrete, returned
+from tfvae.distributions.supports import check_shape
+from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
-from tfvae.estimators import Estimators
-from tfvae.folding import Unfolded, fold
-from tfvae.layers.coercible import concrete, returned
-from tfvae.model import ObjectiveModel
 from tfvae.objectives import ELBO, Objective
+from tfvae.objectives.estimators import Estimators
 from tfvae.priors import Prior, StandardNormal
-from tfvae.supports import check_shape
-from tfvae.types import VAEOutput
+from tfvae.trainer.model import ObjectiveModel
 
 tfd = tfp.distributions
 

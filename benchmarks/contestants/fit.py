@@ -89,7 +89,7 @@ def estimate(turns: Turns) -> None:
 
     def main() -> None:
         from configs.mnist import get_config
-        from tfvae.training.build import build_model
+        from tfvae.runs.build import build_model
 
         config = get_config()
         config.dataset, config.network = f"npz:{turns.images_file}", turns.workload.network

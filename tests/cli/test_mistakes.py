@@ -4,8 +4,8 @@ import os
 import numpy as np
 import pytest
 
-from tfvae.training import default_config
-from tfvae.training.workdir import Workdir
+from tfvae.runs import default_config
+from tfvae.runs.workdir import Workdir
 
 
 @pytest.mark.parametrize(

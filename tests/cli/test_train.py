@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae.training import default_config
+from tfvae.runs import default_config
 
 FIGURES = {"reconstructions", "samples", "latent_plane", "traversals", "training_curves"}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tfvae.errors import UserError
-from tfvae.training import build, default_config
-from tfvae.training.config import check_config
+from tfvae.runs import build, default_config
+from tfvae.runs.config import check_config
 
 FOLDER = Path(__file__).parents[2] / "configs"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")

@@ -17,7 +17,7 @@ import scipy.special
 import tensorflow as tf
 
 import tfvae
-from tfvae.divergences import log_importance_weights
+from tfvae.distributions.divergences import log_importance_weights
 from tfvae.schedules import Linear
 
 FOLDER = tfvae.objectives.__path__

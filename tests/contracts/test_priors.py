@@ -15,16 +15,20 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import layers, networks, priors
+from tfvae import latents, layers, networks, priors
 
 tfd = tfp.distributions
 
 
 def found():
-    """Every prior of the folder that is no base of another."""
+    """Every prior of the two folders that is no base of another."""
     classes = {}
-    for module in pkgutil.iter_modules(priors.__path__):
-        module = importlib.import_module(f"tfvae.priors.{module.name}")
+    modules = [
+        *pkgutil.iter_modules(priors.__path__, "tfvae.priors."),
+        *pkgutil.iter_modules(latents.__path__, "tfvae.latents."),
+    ]
+    for module in modules:
+        module = importlib.import_module(module.name)
         for name, value in vars(module).items():
             is_prior = isinstance(value, type) and issubclass(value, priors.Prior)
             if is_prior and value.__module__ == module.__name__ and not name.startswith("_"):
@@ -62,7 +66,7 @@ CASES = {
     "ConditionalNormal": [(lambda: priors.ConditionalNormal(one_hot()), {"labels": 3})],
     "StochasticLayers": [
         (
-            lambda: priors.StochasticLayers(
+            lambda: latents.StochasticLayers(
                 inference=[network(3), network(2)],
                 generation=[network(2), network(3)],
                 conditioner=one_hot(),
@@ -72,19 +76,19 @@ CASES = {
     ],
     "TopDown": [
         (
-            lambda: priors.TopDown(
-                [priors.LadderBlock(2, level=0), priors.LadderBlock(3, level=0, hidden=[4])]
+            lambda: latents.TopDown(
+                [latents.LadderBlock(2, level=0), latents.LadderBlock(3, level=0, hidden=[4])]
             ),
             {"encoder": networks.MLP},
         )
     ],
     "VectorQuantizer": [
         (
-            lambda: priors.VectorQuantizer(4, size=2, conditioner=one_hot()),
+            lambda: latents.VectorQuantizer(4, size=2, conditioner=one_hot()),
             {"encoder": of_labels, "labels": 3},
         ),
         (
-            lambda: priors.VectorQuantizer(4, priors.CodeTransformer(4, 1, 1), size=2),
+            lambda: latents.VectorQuantizer(4, priors.CodeTransformer(4, 1, 1), size=2),
             {"encoder": networks.MLP},
         ),
     ],

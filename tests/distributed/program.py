@@ -12,11 +12,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import distribute, workers
+from tfvae import distribute
 from tfvae.data import tfrecord
+from tfvae.distribute import workers
 from tfvae.objectives import ELBO, BetaTCVAE, FactorVAE
+from tfvae.runs import FiniteSteps
 from tfvae.schedules import Linear
-from tfvae.training import FiniteSteps
 
 tfd = tfp.distributions
 EVENT = (3, 2, 1)
@@ -73,7 +74,7 @@ def vae_of(encoder, objective=None, *, rate=0.5, prior=None, built=True, **optio
 
 def quantized():
     encoder = tfvae.networks.BottomUp([tfvae.networks.MLP([8], "tanh"), keras.layers.Dense(6)])
-    prior = tfvae.priors.VectorQuantizer(codes=5, size=2, restart=0.0)
+    prior = tfvae.latents.VectorQuantizer(codes=5, size=2, restart=0.0)
     return vae_of(lambda: encoder, prior=prior, rate=0.1)
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import tfvae
-from tfvae import cluster
+from tfvae.distribute import cluster
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 SBATCH = DOCS / "distributed" / "train.sbatch"

@@ -126,15 +126,15 @@ def test_active_units_of_a_posterior_without_a_mean_in_closed_form(make_vae, bin
 def test_active_units_of_all_groups_are_counted(binary):
     # The evidence of both groups is a pixel, and its spread a constant.
     blocks = [
-        tfvae.priors.LadderBlock(2, level=0),
-        tfvae.priors.LadderBlock(3, level=0, hidden=[]),
+        tfvae.latents.LadderBlock(2, level=0),
+        tfvae.latents.LadderBlock(3, level=0, hidden=[]),
     ]
     vae = tfvae.VAE(
         tfvae.networks.BottomUp([tfvae.networks.MLP([])]),
         tfvae.networks.Decoder(
             tfvae.networks.MLP([]), tfvae.layers.IndependentBernoulli((3, 2, 1))
         ),
-        tfvae.priors.TopDown(blocks),
+        tfvae.latents.TopDown(blocks),
     )
     vae.build((None, 3, 2, 1))
     for block, size, active in [(blocks[0], 2, 1), (blocks[1], 3, 2)]:

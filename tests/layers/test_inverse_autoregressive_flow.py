@@ -5,9 +5,9 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
+from tfvae.distributions.moments import mean_of
 from tfvae.errors import UserError
 from tfvae.layers import AutoregressiveNetwork, InverseAutoregressiveFlow, concrete
-from tfvae.moments import mean_of
 
 
 def flow(size=4, steps=3, batch=5, dtype="float64", **kwargs):

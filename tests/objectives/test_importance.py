@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae.layers.coercible import concrete
+from tfvae.distributions.coercible import concrete
 from tfvae.objectives import IWAE, MIWAE
 
 tfd = tfp.distributions

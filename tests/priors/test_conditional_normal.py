@@ -5,7 +5,7 @@ import scipy.stats
 import tensorflow as tf
 
 import tfvae
-from tfvae.divergences import analytic_kl
+from tfvae.distributions.divergences import analytic_kl
 from tfvae.errors import UserError
 from tfvae.priors import ConditionalNormal
 

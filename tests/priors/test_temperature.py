@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.batch_axes import Unfolded
 from tfvae.errors import UserError
-from tfvae.folding import Unfolded
 from tfvae.priors.temperature import tempered
 
 tfb, tfd = tfp.bijectors, tfp.distributions

@@ -32,14 +32,14 @@ def main() -> int:
     import keras
 
     from tfvae.errors import UserError
-    from tfvae.estimators import SIDE_BY_SIDE
     from tfvae.evaluation import evaluate_likelihood, total_correlation
-    from tfvae.training.build import load_data
-    from tfvae.training.checkpoints import load_final
-    from tfvae.training.cores import share_cores
-    from tfvae.training.files import write_whole
-    from tfvae.training.report import table_lines
-    from tfvae.training.workdir import Workdir
+    from tfvae.objectives.estimators import SIDE_BY_SIDE
+    from tfvae.runs.build import load_data
+    from tfvae.runs.checkpoints import load_final
+    from tfvae.runs.cores import share_cores
+    from tfvae.runs.files import write_whole
+    from tfvae.runs.report import table_lines
+    from tfvae.runs.workdir import Workdir
 
     share_cores(SIDE_BY_SIDE)
     folder = Workdir(_WORKDIR.value)

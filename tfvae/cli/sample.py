@@ -30,8 +30,8 @@ def main() -> int:
 
     from tfvae import plots
     from tfvae.errors import UserError
-    from tfvae.training.checkpoints import load_final
-    from tfvae.training.workdir import Workdir
+    from tfvae.runs.checkpoints import load_final
+    from tfvae.runs.workdir import Workdir
 
     out = Path(_OUT.value)
     if out.suffix not in (".png", ".npz"):

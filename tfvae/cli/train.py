@@ -44,9 +44,9 @@ _DATA_DIR = flags.DEFINE_string(
 def main() -> int:
     """Trains, evaluates and draws as the flags say."""
     from tfvae import distribute
-    from tfvae.training.cores import share_cores, wanted_branches
-    from tfvae.training.loop import train_and_evaluate
-    from tfvae.training.signals import Interrupted
+    from tfvae.runs.cores import share_cores, wanted_branches
+    from tfvae.runs.loop import train_and_evaluate
+    from tfvae.runs.signals import Interrupted
 
     config = _CONFIG.value
     if _ON_NAN.value is not None:

@@ -6,7 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from tfvae.batches import bounds
+from tfvae.data.batches import bounds
 from tfvae.data.randomness import Purpose, stateless_key
 
 __all__ = ["Order"]

@@ -10,10 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.data.order import Order
+from tfvae.data.rows import MadeOfRows, Rows, is_made_of
 from tfvae.data.source import Source
 from tfvae.data.view import View
-from tfvae.rows import MadeOfRows, Rows, is_made_of
-from tfvae.shares import can_share
+from tfvae.data.worker_shares import can_share
 
 __all__ = ["build_dataset"]
 

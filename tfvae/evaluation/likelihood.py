@@ -8,11 +8,11 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfvae.batches import unpack
+from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
+from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.evaluation.active_units import active_units
-from tfvae.supports import support_of
 from tfvae.vae import VAE
 
 __all__ = ["evaluate_likelihood"]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfvae.batches import unpack
+from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
 from tfvae.objectives.latents import one_group

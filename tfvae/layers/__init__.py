@@ -1,12 +1,12 @@
 """Probability layers for Keras 3: from a tensor of parameters to a `tfd.Distribution`."""
 
+from tfvae.distributions.coercible import TensorDistribution, concrete
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.bernoulli import IndependentBernoulli
 from tfvae.layers.categorical import IndependentCategorical
-from tfvae.layers.coercible import TensorDistribution, concrete
 from tfvae.layers.continuous_bernoulli import IndependentContinuousBernoulli
 from tfvae.layers.convolution_reparameterization import (
     Convolution1DFlipout,

@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import TensorDistribution, concrete
 from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.base import CONVERSIONS, DistributionLayer
-from tfvae.layers.coercible import TensorDistribution, concrete
 
 tfb = tfp.bijectors
 tfd = tfp.distributions

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import TensorDistribution, ValueOf
 from tfvae.errors import UserError, unknown_name
-from tfvae.layers.coercible import TensorDistribution, ValueOf
 
 tfd = tfp.distributions
 

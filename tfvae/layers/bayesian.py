@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.divergences import analytic_kl
+from tfvae.distributions.divergences import analytic_kl
 from tfvae.layers.steps import at_step, count_steps
 
 tfd = tfp.distributions

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import TensorDistribution, concrete
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
-from tfvae.layers.coercible import TensorDistribution, concrete
 from tfvae.layers.linear_maps import DenseMap
 from tfvae.layers.weight_distribution import WeightDistribution
 from tfvae.layers.weight_functions import MeanFieldNormal, default_multivariate_normal_fn

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import TensorDistribution
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
-from tfvae.layers.coercible import TensorDistribution
 
 tfd = tfp.distributions
 

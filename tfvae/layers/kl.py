@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.divergences import analytic_kl
+from tfvae.distributions.coercible import concrete
+from tfvae.distributions.divergences import analytic_kl
 from tfvae.errors import UserError
-from tfvae.layers.coercible import concrete
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
 

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
-from tfvae.layers.coercible import concrete
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.normal import IndependentNormal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
-from tfvae.layers.coercible import concrete
 
 __all__ = ["VariationalLoss"]
 

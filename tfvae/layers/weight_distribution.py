@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.layers.coercible import TensorDistribution
+from tfvae.distributions.coercible import TensorDistribution
 
 tfd = tfp.distributions
 

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
-from tfvae.layers.coercible import concrete
 from tfvae.networks.conditioning import Conditioned
 
 tfd = tfp.distributions

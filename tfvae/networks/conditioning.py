@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
-from tfvae.sharing import serialize_shared
+from tfvae.networks.shared_layers import serialize_shared
 
 __all__ = ["Conditioned", "join", "vector_of"]
 

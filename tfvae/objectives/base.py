@@ -7,10 +7,10 @@ import math
 import keras
 import tensorflow as tf
 
+from tfvae.distributions.supports import support_of
+from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import unknown_name
 from tfvae.schedules import Schedule
-from tfvae.supports import support_of
-from tfvae.types import ObjectiveOutput, VAEOutput
 
 __all__ = ["Objective"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfvae.divergences import distortion_and_rates
+from tfvae.distributions.divergences import distortion_and_rates
+from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
 from tfvae.objectives.total_correlation import log_aggregate_posterior
 from tfvae.schedules import Schedule, get
-from tfvae.types import ObjectiveOutput, VAEOutput
 
 __all__ = ["BetaTCVAE"]
 

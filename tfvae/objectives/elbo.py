@@ -8,11 +8,11 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
-from tfvae.divergences import distortion_and_rates
+from tfvae.distributions.divergences import distortion_and_rates
+from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.schedules import Schedule, get
-from tfvae.types import ObjectiveOutput, VAEOutput
 
 __all__ = ["ELBO"]
 

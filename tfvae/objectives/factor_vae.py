@@ -9,13 +9,13 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import batch_mean, global_batch
-from tfvae.divergences import distortion_and_rates
+from tfvae.distributions.divergences import distortion_and_rates
+from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.networks import MLP
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
 from tfvae.schedules import Schedule, get
-from tfvae.types import ObjectiveOutput, VAEOutput
 
 __all__ = ["FactorVAE", "permute_dimensions"]
 

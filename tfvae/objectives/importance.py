@@ -8,11 +8,11 @@ import numbers
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.divergences import distortion_and_rates, log_importance_weights
+from tfvae.distributions.divergences import distortion_and_rates, log_importance_weights
+from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import has_density, one_group
-from tfvae.types import ObjectiveOutput, VAEOutput
 
 tfd = tfp.distributions
 

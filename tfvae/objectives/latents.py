@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tensorflow_probability as tfp
 
+from tfvae.distributions.batch_axes import Unfolded
+from tfvae.distributions.coercible import concrete
+from tfvae.distributions.types import Latent, VAEOutput
 from tfvae.errors import UserError
-from tfvae.folding import Unfolded
-from tfvae.layers.coercible import concrete
-from tfvae.types import Latent, VAEOutput
 
 tfd = tfp.distributions
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribute import global_batch
+from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
-from tfvae.layers.coercible import concrete
 from tfvae.objectives.latents import has_density
 
 tfd = tfp.distributions

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.moments import mean_of
+from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
-from tfvae.moments import mean_of
-from tfvae.supports import support_of
 
 __all__ = [
     "check_length",

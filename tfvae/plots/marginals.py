@@ -8,7 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.moments import mean_of, stddev_of
+from tfvae.distributions.moments import mean_of, stddev_of
 
 __all__ = ["Marginals", "marginals"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfvae.distributions.moments import mean_of, stddev_of
 from tfvae.errors import UserError
-from tfvae.moments import mean_of, stddev_of
 from tfvae.plots.ask import given, posteriors
 from tfvae.plots.rates import rate_per_dimension
 

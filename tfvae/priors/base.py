@@ -8,12 +8,12 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import returned
+from tfvae.distributions.moments import mean_of
+from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.layers.base import event_shape_of
-from tfvae.layers.coercible import returned
-from tfvae.moments import mean_of
 from tfvae.priors.temperature import tempered
-from tfvae.types import Latent
 
 tfd = tfp.distributions
 

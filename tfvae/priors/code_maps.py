@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.folding import fold, repeat
+from tfvae.distributions.batch_axes import fold, repeat
 from tfvae.priors.causal_transformer import CausalTransformer
 
 tfd = tfp.distributions

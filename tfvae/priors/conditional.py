@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.networks.conditioning import vector_of
+from tfvae.networks.shared_layers import serialize_shared
 from tfvae.priors.base import Prior
-from tfvae.sharing import serialize_shared
 
 __all__ = ["ConditionalPrior"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow_probability as tfp
 
+from tfvae.distributions.batch_axes import Unfolded
 from tfvae.errors import UserError
-from tfvae.folding import Unfolded
 
 tfd = tfp.distributions
 

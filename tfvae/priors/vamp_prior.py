@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.batches import unpack
+from tfvae.data.batches import unpack
+from tfvae.distributions.batch_axes import Unfolded
 from tfvae.errors import UserError
-from tfvae.folding import Unfolded
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions

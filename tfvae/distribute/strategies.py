@@ -1,0 +1,94 @@
+"""Strategies of `tf.distribute` by name."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+
+import tensorflow as tf
+
+from tfvae.distribute import cluster
+from tfvae.distribute.one_processor import mirrored
+from tfvae.errors import UserError, unknown_name
+
+__all__ = ["strategy"]
+
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.distribute.Strategy:
+    """Makes the `tf.distribute` strategy of a name.
+
+    Make it before anything else of TensorFlow runs: `"multi_worker"` and `logical_devices` set
+    TensorFlow up for the whole process.
+
+    Args:
+        name: `"auto"`: all local GPUs, or the one device there is; `"one_device"`: the first GPU
+            or the CPU; `"mirrored"`: all local GPUs, or all logical CPUs where there is no GPU;
+            `"multi_worker"`: the workers of `TF_CONFIG` or of a SLURM job step, each with all its
+            GPUs; `"tpu"`: the TPU of `TPU_NAME`, or of this machine.
+        logical_devices: With `"mirrored"`: the CPU passes for so many devices, for trying on any
+            machine what several GPUs do.
+
+    Returns:
+        The strategy; build and fit the model in its `scope()`.
+
+    Raises:
+        UserError: If the name is unknown, the devices are not there, or TensorFlow has started.
+
+    Example:
+        >>> with tfvae.distribute.strategy("mirrored").scope():
+        ...     vae = tfvae.recipes.vae((28, 28, 1), 16)
+        ...     vae.compile(keras.optimizers.Adam(1e-3))
+        >>> history = vae.fit(train, epochs=20)
+    """
+    if name not in STRATEGIES:
+        raise unknown_name("strategy", name, STRATEGIES)
+    if logical_devices is not None:
+        _split_processor(name, logical_devices)
+    if name in ("multi_worker", "tpu"):
+        return _remote(name)
+    gpus = [f"GPU:{i}" for i in range(len(tf.config.list_logical_devices("GPU")))]
+    cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
+    devices = gpus or cpus
+    if logical_devices is not None:
+        return mirrored(tuple(cpus))
+    if name == "mirrored" or (name == "auto" and len(gpus) > 1):
+        return mirrored(tuple(devices))
+    # TensorFlow's own default. `OneDeviceStrategy` sends each batch through a distributed iterator,
+    # which is made anew in each epoch and at each validation.
+    return tf.distribute.get_strategy()
+
+
+def _split_processor(name: str, devices: int) -> None:
+    """Makes the processor pass for several devices."""
+    if name != "mirrored" or devices < 2:
+        raise UserError(
+            f"logical_devices={devices} with strategy {name!r}: it is for 'mirrored', from 2"
+        )
+    processor = tf.config.list_physical_devices("CPU")[0]
+    configurations = [tf.config.LogicalDeviceConfiguration()] * devices
+    if len(tf.config.get_logical_device_configuration(processor) or ()) != devices:
+        with _at_start(f"logical_devices={devices}"):
+            tf.config.set_logical_device_configuration(processor, configurations)
+
+
+@contextlib.contextmanager
+def _at_start(what: str):
+    """TensorFlow takes some settings at its start alone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(
+            f"{what} comes too late, TensorFlow has started: make the strategy before anything "
+            "else of it runs"
+        ) from error
+
+
+@functools.cache
+def _remote(name: str) -> tf.distribute.Strategy:
+    if name == "tpu":
+        return tf.distribute.TPUStrategy(cluster.tpu_resolver())
+    resolver = cluster.worker_resolver()
+    with _at_start("strategy 'multi_worker'"):
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)

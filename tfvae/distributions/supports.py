@@ -1,0 +1,154 @@
+"""What values a likelihood gives a density to, and whether data are among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.distributions.batch_axes import Unfolded
+from tfvae.distributions.coercible import concrete
+from tfvae.errors import UserError
+
+tfd = tfp.distributions
+
+__all__ = ["Support", "check_data", "check_shape", "support_of"]
+
+
+class Support(NamedTuple):
+    """The set of values of one element of the data.
+
+    Attributes:
+        name: How a message calls it.
+        low: The smallest value.
+        high: The largest value.
+        integer: Whether the values are integers: the density is a probability.
+        remedy: What to do with data outside.
+    """
+
+    name: str
+    low: float
+    high: float
+    integer: bool
+    remedy: str
+
+    @property
+    def levels(self) -> int | None:
+        """Number of levels of discrete data, None where the values are real numbers."""
+        bounded = self.integer and np.isfinite(self.high)
+        return int(self.high - self.low) + 1 if bounded else None
+
+
+_REAL = Support("real numbers", -np.inf, np.inf, False, "remove the values that are not finite")
+_BINARY = Support(
+    "0 and 1 alone",
+    0,
+    1,
+    True,
+    "binarize the data (tfvae.data.load(..., binarization='dynamic')), or take a likelihood for "
+    "grey values: IndependentContinuousBernoulli for [0, 1], DiscretizedLogistic for levels",
+)
+_UNIT = Support(
+    "numbers from 0 to 1", 0, 1, False, "scale the data to [0, 1], as x / 255 does for 8-bit images"
+)
+_COUNTS = Support("the integers from 0", 0, np.inf, True, "take a likelihood for real values")
+
+
+def _levels(count: int) -> Support:
+    return Support(
+        f"the integers 0 to {count - 1}",
+        0,
+        count - 1,
+        True,
+        "give the integer levels themselves (tfvae.data.load(..., values='levels'))",
+    )
+
+
+_OF_CLASS = {
+    tfd.Bernoulli: _BINARY,
+    tfd.OneHotCategorical: _BINARY,
+    tfd.ContinuousBernoulli: _UNIT,
+    tfd.Beta: _UNIT,
+    tfd.Poisson: _COUNTS,
+    tfd.NegativeBinomial: _COUNTS,
+}
+
+
+def support_of(distribution: tfd.Distribution) -> Support:
+    """The support of one element of a distribution's event.
+
+    Args:
+        distribution: The likelihood. Discrete distributions of this package say their number of
+            levels in an attribute `levels`; wrappers such as `tfd.Independent` are looked through.
+
+    Returns:
+        The support; the real numbers where nothing else is known.
+
+    Example:
+        >>> support_of(tfd.Bernoulli(0.0)).levels
+        2
+    """
+    distribution = concrete(distribution)
+    if isinstance(getattr(distribution, "levels", None), int):
+        return _levels(distribution.levels)
+    for known, support in _OF_CLASS.items():
+        if isinstance(distribution, known):
+            return support
+    looked_through = (tfd.Independent, tfd.BatchReshape, tfd.Sample, Unfolded)
+    if isinstance(distribution, looked_through):
+        return support_of(distribution.distribution)
+    if isinstance(distribution, tfd.MixtureSameFamily):
+        return support_of(distribution.components_distribution)
+    return _REAL
+
+
+def check_data(x: np.ndarray, likelihood: tfd.Distribution) -> None:
+    """Refuses data that the likelihood gives no density to.
+
+    Args:
+        x: A batch of data, `[batch, *event]`.
+        likelihood: p(x|z), whose event shape and support the data are held against.
+
+    Raises:
+        UserError: If the shape differs, a value is not finite, or a value is outside the support.
+    """
+    x = np.asarray(x)
+    check_shape(x.shape[1:], likelihood.event_shape)
+    bad = np.size(x) - np.count_nonzero(np.isfinite(x))
+    if bad:
+        raise UserError(
+            f"the data hold {bad} values that are NaN or infinite among the {x.size} of the first "
+            "batch: remove or repair those examples"
+        )
+    support = support_of(likelihood)
+    outside = (x < support.low) | (x > support.high)
+    if support.integer:
+        outside |= x != np.floor(x)
+    if outside.any():
+        example = np.asarray(x[outside]).flat[0]
+        raise UserError(
+            f"the likelihood ({concrete(likelihood).name}) takes {support.name}, but the data hold "
+            f"{example:g} and span [{x.min():g}, {x.max():g}]: {support.remedy}"
+        )
+
+
+def check_shape(shape: tuple[int | None, ...], event: Sequence[int]) -> None:
+    """Refuses data whose shape is not the likelihood's event shape.
+
+    Args:
+        shape: Shape of one example.
+        event: Event shape of p(x|z).
+
+    Raises:
+        UserError: If the two differ.
+    """
+    event = tf.TensorShape(event)
+    if not event.is_compatible_with(shape):
+        shape, event = tuple(shape), tuple(event)
+        hint = "reshape the data or change the decoder's event_shape"
+        if (*shape, 1) == event:
+            hint = "add the channel axis with x[..., None]"
+        raise UserError(f"an example has shape {shape}, the likelihood's is {event}: {hint}")

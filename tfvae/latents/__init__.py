@@ -1,0 +1,20 @@
+"""Latent structures: how z is inferred and generated."""
+
+from tfvae.latents.block import Block
+from tfvae.latents.hierarchy import Hierarchy
+from tfvae.latents.ladder import LadderBlock
+from tfvae.latents.stochastic_layers import StochasticLayers
+from tfvae.latents.top_down import TopDown
+from tfvae.latents.vector_quantizer import VectorQuantizer
+from tfvae.latents.very_deep import VeryDeepBlock, very_deep_blocks
+
+__all__ = [
+    "Block",
+    "Hierarchy",
+    "LadderBlock",
+    "StochasticLayers",
+    "TopDown",
+    "VectorQuantizer",
+    "VeryDeepBlock",
+    "very_deep_blocks",
+]

@@ -1,0 +1,6 @@
+"""How `fit` runs: the training step, what it makes its batches of, its pace and its guard."""
+
+from tfvae.trainer.adam import Adam
+from tfvae.trainer.model import ObjectiveModel
+
+__all__ = ["Adam", "ObjectiveModel"]
