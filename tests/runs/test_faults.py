@@ -14,9 +14,10 @@ import tensorflow as tf
 import tfvae
 from tfvae.errors import UserError
 from tfvae.runs import loop
-from tfvae.runs.callbacks import read_metrics
-from tfvae.runs.files import system_error
+from tfvae.files import system_error
 from tfvae.runs.lock import locked
+from tfvae.runs.records import sealed, unsealed
+from tfvae.runs.rows import read_metrics
 
 ROOT = os.path.dirname(os.path.dirname(tfvae.__file__))
 
@@ -118,8 +119,7 @@ def test_weights_of_another_shape_are_not_taken_over(folder, tiny):
 
 def test_data_that_have_changed_below_a_run_are_refused(folder, tiny, train):
     for record in (folder / "checkpoints").glob("step-*.json"):
-        content = json.loads(record.read_text())
-        record.write_text(json.dumps({**content, "steps": 7}))
+        record.write_text(sealed({**unsealed(record), "steps": 7}))
     with pytest.raises(UserError, match="has 6 batches and had 7: restore the data, or --override"):
         train(tiny(), folder)
 

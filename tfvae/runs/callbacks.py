@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
-from tfvae.trainer.steps_per_call import batches_done
 from tfvae.runs.checkpoints import restore_rest
+from tfvae.runs.checkpoints import restore_rest
+from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["Clock", "EpochOfData"]
 

@@ -64,16 +64,20 @@ class SaveCheckpoints(keras.callbacks.Callback):
         if better:
             self.checkpoints.save_best(self.model, self.counter.batches, float(elbo))
 
-    def save(self) -> None:
-        """Saves now, unless that has been done."""
+    def save(self, model: keras.Model) -> None:
+        """Saves now, unless that has been done.
+
+        Args:
+            model: The model; before `fit` begins, the callback does not know it.
+        """
         if not self.checkpoints.workdir.checkpoint(self.counter.batches).is_file():
-            self._save()
+            self._save(model)
 
     def _save_if_due(self) -> None:
         periods = self.counter.batches // self.every
         if periods > self._periods:
             self._periods = periods
-            self._save()
+            self._save(self.model)
 
-    def _save(self) -> None:
-        self.checkpoints.save(self.model, self.counter.batches, best=self.best, **self.facts())
+    def _save(self, model: keras.Model) -> None:
+        self.checkpoints.save(model, self.counter.batches, best=self.best, **self.facts())

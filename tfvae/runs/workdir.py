@@ -129,8 +129,18 @@ class Workdir:
                 held.enter_context(locked(self.path / LOCK))
             yield
 
+    def make(self) -> None:
+        """Makes the folders.
+
+        Raises:
+            UserError: If they cannot be made.
+        """
+        with self.writing():
+            for folder in (self.checkpoints, self.logs, self.figures):
+                folder.mkdir(parents=True, exist_ok=True)
+
     def claim(self, config: ConfigDict) -> None:
-        """Makes the folders and writes the configuration.
+        """Makes the folders, where they are not there yet, and writes the configuration.
 
         The run is not complete from here on: what was evaluated of it before is removed.
 
@@ -140,9 +150,8 @@ class Workdir:
         Raises:
             UserError: If the folder cannot be written to.
         """
+        self.make()
         with self.writing():
-            for folder in (self.checkpoints, self.logs, self.figures):
-                folder.mkdir(parents=True, exist_ok=True)
             self.evaluation.unlink(missing_ok=True)
             self.write_json(self.config, config.to_dict())
 
