@@ -125,10 +125,12 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
         UserError: If it is something else, which might give bytes without end, or none for ever.
         OSError: If it cannot be opened.
     """
-    with open(os.open(path, os.O_RDONLY | NO_WAIT), "rb") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise UserError(f"it is {KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file")
+    handle = os.open(path, os.O_RDONLY | NO_WAIT)
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise UserError(f"it is {KINDS.get(stat.S_IFMT(mode), 'something else')}, and no file")
+    with open(handle, "rb") as file:
         yield file
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from tfvae.errors import MissingFileError, UserError
-from tfvae.runs import default_config
 from tfvae.files import write_whole
+from tfvae.runs import default_config
 from tfvae.runs.workdir import MAY_CHANGE, Workdir
 
 

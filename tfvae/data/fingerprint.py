@@ -68,8 +68,10 @@ def _content(source: Source) -> Iterator[bytes | memoryview]:
         return
     paths = source.paths(STATS)
     sizes = [tf.io.gfile.stat(path).length for path in paths]
-    for path, size in zip(paths, sizes, strict=True):  # the folder above is the class, or nothing
-        yield f"{'/'.join(path.split('/')[-2:])} {size}\n".encode()
+    # Below the folder that they share: where that is differs from machine to machine.
+    root = len(os.path.commonpath([os.path.dirname(path) for path in paths])) if paths else 0
+    for path, size in zip(paths, sizes, strict=True):
+        yield f"{path[root:]} {size}\n".encode()
     for place in sorted({*np.linspace(0, len(paths) - 1, min(READ, len(paths))).astype(int)}):
         with tf.io.gfile.GFile(paths[place], "rb") as file:
             yield file.read(BYTES)

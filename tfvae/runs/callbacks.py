@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from tfvae.runs.checkpoints import restore_rest
-from tfvae.runs.checkpoints import restore_rest
 from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["Clock", "EpochOfData"]

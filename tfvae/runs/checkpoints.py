@@ -95,9 +95,7 @@ class Checkpoints:
             record = {**best, "steps": self.steps, "sha256": checksum(part)}
             write_whole(record_of(self.best), sealed(record))
 
-    def restore_best(
-        self, restored: Restored, say: Callable[[str], None] = print
-    ) -> Best | None:
+    def restore_best(self, restored: Restored, say: Callable[[str], None] = print) -> Best | None:
         """Makes the best model what it was at a checkpoint, as far as it can be.
 
         A kill may fall between an epoch's checkpoint and the best one: it is then copied from the

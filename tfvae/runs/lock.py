@@ -44,12 +44,12 @@ def locked(path: Path) -> Iterator[None]:
         if kind in (None, "a file"):
             raise
         raise _no_lock_file(path, f"is {kind}") from error
+    info = os.fstat(handle)
+    if not stat.S_ISREG(info.st_mode) or info.st_nlink > 1:
+        os.close(handle)
+        kind = "a hard link to a file" if stat.S_ISREG(info.st_mode) else kind_of(path)
+        raise _no_lock_file(path, f"is {kind}")
     with open(handle, "r+b") as file:
-        info = os.fstat(handle)
-        if not stat.S_ISREG(info.st_mode):
-            raise _no_lock_file(path, f"is {kind_of(path)}")
-        if info.st_nlink > 1:
-            raise _no_lock_file(path, "is one file with another name of it, a hard link,")
         content = file.read(1000)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

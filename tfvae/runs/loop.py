@@ -15,15 +15,15 @@ from tfvae import distribute
 from tfvae.distribute import workers
 from tfvae.distribute.agreement import agree
 from tfvae.errors import UserError
-from tfvae.files import kind_of
 from tfvae.evaluation import evaluate_likelihood
+from tfvae.files import kind_of
 from tfvae.runs.build import build_model, data_info, load_data
 from tfvae.runs.callbacks import Clock, EpochOfData
 from tfvae.runs.checkpoints import Checkpoints, Restored
 from tfvae.runs.config import check_config, interval
 from tfvae.runs.diagnosis import diagnose
-from tfvae.runs.figures import draw_figures, panels
 from tfvae.runs.facts import check_facts, facts_of_run, facts_of_worker
+from tfvae.runs.figures import draw_figures, panels
 from tfvae.runs.finite import FiniteSteps
 from tfvae.runs.override import take_over
 from tfvae.runs.own_folder import own_folder
@@ -142,7 +142,10 @@ def _train_and_evaluate(
                     batches = take_over(restored, vae, steps)
             else:
                 vae, batches = restored.vae, restored.batches
-        table = folder.table(config, say) if begun and not changed else None
+        run = _Run(config, folder, checkpoints, data_dir, verbose, facts, say)
+        with folder.writing():
+            table = folder.table(config, say) if begun and not changed else None
+            run.begin(batches, restored)
         if batches >= config.epochs * steps and table is not None:
             say(
                 f"the run in {folder.path} is complete after {batches // steps} epochs: to train "
@@ -160,8 +163,6 @@ def _train_and_evaluate(
         for line in changed:
             say(f"--override: {line}")
         folder.make()
-        run = _Run(config, folder, checkpoints, data_dir, verbose, facts, say)
-        run.begin(batches, restored)
         if restored is not None and vae is not restored.vae:
             # Before the configuration says that it is so.
             checkpoints.renew(vae, batches, best=None, **run.facts())
@@ -194,7 +195,9 @@ class _Run:
         self.clock, self.skipped = Clock(self.config.batch_size), lambda: record["skipped"]
         done = batches // self.checkpoints.steps
         self.metrics, self.times = (
-            RowsFile(path, values, rows=rows_until(rows_of_record(record, path), done), say=self.say)
+            RowsFile(
+                path, values, rows=rows_until(rows_of_record(record, path), done), say=self.say
+            )
             for path, values in (
                 (self.folder.metrics, dict),
                 (self.folder.times, self.clock.times),
