@@ -8,11 +8,32 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import are_one_hot, zero_outside
 from tfvae.layers.base import DistributionLayer
 
 tfd = tfp.distributions
 
-__all__ = ["OneHotCategorical"]
+__all__ = ["ExactOneHot", "OneHotCategorical"]
+
+
+class ExactOneHot(tfd.OneHotCategorical):
+    """tfp's categorical over one-hot vectors, with probability 0 for all other vectors.
+
+    tfp's is x·log p for any x: probability 1 for a vector of zeros.
+
+    Args:
+        logits: `[..., categories]`; or None.
+        probs: Probabilities instead.
+        dtype: Data type of the samples.
+        validate_args: Whether tfp checks values at run time.
+        allow_nan_stats: As in tfp.
+        name: Name of the distribution.
+    """
+
+    def _log_prob(self, x):
+        # Any one-hot vector is safe: the first axis.
+        safe = tf.one_hot(0, x.shape[-1], dtype=x.dtype)
+        return zero_outside(are_one_hot(x), x, safe, super()._log_prob)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -48,7 +69,7 @@ class OneHotCategorical(DistributionLayer):
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the categoricals of `[*batch, params_size]` logits."""
         (logits,) = self.split(params)
-        one = tfd.OneHotCategorical(
+        one = ExactOneHot(
             logits=logits,
             dtype=self.sample_dtype or logits.dtype,
             validate_args=self.validate_args,
