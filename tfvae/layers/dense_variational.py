@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.coercible import TensorDistribution, concrete
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.linear_maps import DenseMap
+from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.weight_distribution import WeightDistribution
 from tfvae.layers.weight_functions import MeanFieldNormal, default_multivariate_normal_fn
 
@@ -109,7 +110,7 @@ class DenseVariational(DenseMap, BayesianLayer):
         if isinstance(posterior, TensorDistribution):
             weights, posterior = tf.convert_to_tensor(posterior), concrete(posterior)
         else:
-            weights = posterior.sample()
+            weights = posterior.sample(seed=noise_seed())
         self.add_kl(self._kl(posterior, prior, weights))
         size = weights.shape[-1] - (self.units if self.use_bias else 0)
         kernel, bias = weights[..., :size], weights[..., size:]

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.coercible import concrete
 from tfvae.distributions.divergences import analytic_kl
 from tfvae.errors import UserError
+from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
 
@@ -119,7 +120,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 )
             return kl
         if self.test_points:
-            z = a.sample(self.test_points)
+            z = a.sample(self.test_points, seed=noise_seed())
         else:
             z = (self.test_points_fn or tf.convert_to_tensor)(distribution_a)
         ratio = a.log_prob(z) - b.log_prob(z)
