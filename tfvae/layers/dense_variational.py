@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution, concrete
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.linear_maps import DenseMap
 from tfvae.layers.noise_scope import noise_seed
@@ -96,7 +97,8 @@ class DenseVariational(DenseMap, BayesianLayer):
         sizes = (inputs * units, units if self.use_bias else 0, self.variable_dtype)
         self._posterior = self.make_posterior_fn(*sizes)
         self._prior = self.make_prior_fn(*sizes)
-        for part in (self._posterior, self._prior):
+        for name, part in (("posterior", self._posterior), ("prior", self._prior)):
+            refuse_untracked(f"what make_{name}_fn returns", part)
             if isinstance(part, keras.layers.Layer):
                 if not part.built:
                     part.build(input_shape)

@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribute import fold_in
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError, unknown_name
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.noise_scope import noise_seed
@@ -78,7 +79,8 @@ class FactorizedLayer(BayesianLayer):
         self._shapes = {"kernel": list(kernel), "bias": [kernel[-1]]}
         for part in self._shapes:
             for role in ("posterior", "prior"):
-                self._distribution(part, role)
+                made = self._distribution(part, role)
+                refuse_untracked(f"what {part}_{role}_fn returns", made)
 
     def _distribution(self, part: str, role: str) -> tfd.Distribution | None:
         make = getattr(self, f"{part}_{role}_fn")

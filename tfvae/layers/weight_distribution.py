@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.layers.conversions import converter
 from tfvae.layers.sizes import event_shape_of
 
@@ -81,7 +82,7 @@ class WeightDistribution(keras.layers.Layer):
 
     def build(self, input_shape=None):
         """Makes the weights."""
-        self.distribution()
+        refuse_untracked("what make_distribution returns", self.distribution())
 
     def distribution(self) -> tfd.Distribution:
         """The distribution with the weights as they are now."""
