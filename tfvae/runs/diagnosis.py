@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 from tfvae.distribute import batch_mean
-from tfvae.trainer.keras_compat import every_layer_call
+from tfvae.distributions.keras_compat import layer_method_replaced
 from tfvae.trainer.step import Step
 
 __all__ = ["diagnose"]
@@ -46,7 +46,7 @@ def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
     with _watched() as found, tf.GradientTape() as tape:
         output = vae(x, context=context, samples=vae.objective.samples, training=True, seed=seed)
         added = list(vae.losses)  # of regularizers and add_loss
-        loss, terms = vae.objective(x, output, step=vae.step)
+        loss, terms = vae.objective(x, output, step=vae.step, weights=weights)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         total = batch_mean(tf.add_n([loss, *penalties]), weights)
         total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])
@@ -65,11 +65,16 @@ def _watched() -> Iterator[list[str]]:
     """Notes the layers whose output is not finite, inner ones first, while the block runs."""
     found: list[str] = []
 
-    def watch(layer, output) -> None:
-        if not found and not _finite(output):
-            found.append(getattr(layer, "path", None) or layer.name)
+    def make(call):
+        def watched(layer, *args, **kwargs):
+            output = call(layer, *args, **kwargs)
+            if not found and not _finite(output):
+                found.append(getattr(layer, "path", None) or layer.name)
+            return output
 
-    with every_layer_call(watch):
+        return watched
+
+    with layer_method_replaced("__call__", make):
         yield found
 
 

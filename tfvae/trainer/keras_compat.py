@@ -1,30 +1,13 @@
-"""All that is used of Keras's private parts: what each repairs, and how a change would show.
+"""What the trainer takes of Keras beyond its public API: what it repairs, how a change would show.
 
-| private in Keras | what for | a change shows |
-|---|---|---|
-| `Model._maybe_symbolic_build` | Keras averages the first batch over the replicas to build the \
-model from it, and fails where their shares differ in size | \
-`tests/trainer/test_on_replicas.py::test_keras_still_cannot_share_a_first_batch_unevenly` fails |
-| `Optimizer._get_variable_index`, `Adam._momentums`, `Adam._velocities` | the slots of a weight, \
-for the fused update | `tests/trainer/test_adam.py` fails; a run takes Keras's own update |
-| `Optimizer._iterations` | batches seen, where `iterations` counts updates: under gradient \
-accumulation the noise needs the former | `tests/trainer/test_accumulation.py` fails |
-| `shapes_dict` in a saved model's build configuration | models that were saved before ours said \
-`x_shape` itself | `tests/saving` fails |
-| `keras.layers.Layer.__call__` replaced for a while | the search for the first layer whose \
-output is not finite | `tests/runs/test_finite.py` fails |
-
-`UserError._keras_call_info_injected` stands in `tfvae/errors.py`, below everything that raises.
-Where the version of Keras is not among those that were tried, a line says so, and whatever has a
-public way takes it.
+What layers and networks take stands in `tfvae/distributions/keras_compat.py`. Where the version of
+Keras is not among those that were tried, a line says so, and whatever has a public way takes it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
 
 import keras
 from absl import logging
@@ -32,7 +15,6 @@ from absl import logging
 __all__ = [
     "adam_slots",
     "batches_counter",
-    "every_layer_call",
     "is_known",
     "saved_shapes",
     "without_a_first_batch",
@@ -64,7 +46,10 @@ def _warn(version: str) -> None:
 def without_a_first_batch(model: type[keras.Model]) -> type[keras.Model]:
     """Class decorator: a model that is built needs no batch before `fit` but its optimizer's slots.
 
-    Where Keras has no such function any more, it is left alone.
+    Keras averages the first batch over the replicas to build the model from it, and fails where
+    their shares differ in size (a batch of 100 on three GPUs).
+    If the function changes, Keras's own runs again: `tests/trainer/test_on_replicas.py` fails, in
+    `test_keras_still_cannot_share_a_first_batch_unevenly` where Keras has been repaired.
     """
     name = "_maybe_symbolic_build"
     inherited = getattr(model, name, None)
@@ -86,6 +71,8 @@ def without_a_first_batch(model: type[keras.Model]) -> type[keras.Model]:
 def adam_slots(optimizer: keras.optimizers.Adam, variable) -> tuple | None:
     """The moments that Keras's Adam keeps of a weight, which it has no public name for.
 
+    The fused update works on them. If the names change: `tests/trainer/test_adam.py` fails.
+
     Args:
         optimizer: The optimizer, built.
         variable: The weight.
@@ -104,6 +91,7 @@ def batches_counter(optimizer: keras.optimizers.Optimizer):
 
     `optimizer.iterations` counts updates, and stands still while gradients are accumulated. The
     variable is the first of the optimizer's, and saved with them.
+    If its name changes: `tests/trainer/test_accumulation.py` fails.
 
     Args:
         optimizer: The optimizer, or a `LossScaleOptimizer` around it.
@@ -120,6 +108,8 @@ def batches_counter(optimizer: keras.optimizers.Optimizer):
 def saved_shapes(config: dict) -> dict[str, list | tuple]:
     """The shapes of data and context in a saved model's build configuration.
 
+    If Keras writes others: models of earlier versions do not load; ours name their shapes.
+
     Args:
         config: What the model said when it was saved; earlier ones left it to Keras.
 
@@ -129,24 +119,3 @@ def saved_shapes(config: dict) -> dict[str, list | tuple]:
     if "x_shape" in config:
         return {name: config[name] for name in ("x_shape", "context_shape") if config.get(name)}
     return config.get("shapes_dict") or {"x_shape": config["input_shape"]}
-
-
-@contextlib.contextmanager
-def every_layer_call(watch: Callable) -> Iterator[None]:
-    """Shows every call of a layer to a function while the block runs, inner layers first.
-
-    Args:
-        watch: Takes the layer and what its call returned.
-    """
-    call = keras.layers.Layer.__call__
-
-    def watched(layer, *args, **kwargs):
-        output = call(layer, *args, **kwargs)
-        watch(layer, output)
-        return output
-
-    keras.layers.Layer.__call__ = watched
-    try:
-        yield
-    finally:
-        keras.layers.Layer.__call__ = call

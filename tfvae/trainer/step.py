@@ -83,7 +83,10 @@ class Step:
             update(gradients)
         else:
             done = model.guard.apply(model, losses, gradients, update)
-        self._log_own(model.objective.update(x, output, step=step, seed=common_seed), data)
+        own = model.objective.update(
+            x, output, step=step, seed=common_seed, weights=model.inputs_of(data)[2]
+        )
+        self._log_own(own, data)
         if kept:
             model.guard.restore(done, kept)
 
@@ -97,7 +100,10 @@ class Step:
         seen = tf.convert_to_tensor(model.terms.counts)[0]
         seed = fold_in(replica_seed(model.seed, self.batches), seen)
         _, x, output = self._loss(data, seed, training=False)
-        self._log_own(model.objective.own_terms(x, output, seed=self._common_seed), data)
+        own = model.objective.own_terms(
+            x, output, seed=self._common_seed, weights=model.inputs_of(data)[2]
+        )
+        self._log_own(own, data)
 
     def _loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
@@ -108,7 +114,7 @@ class Step:
         )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
-        loss, terms = model.objective(x, output, step=model.step)
+        loss, terms = model.objective(x, output, step=model.step, weights=weights)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
