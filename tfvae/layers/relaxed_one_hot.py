@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.outside import zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
-from tfvae.layers.one_hot_categorical import ExactOneHot
+from tfvae.layers.exact_one_hot import ExactOneHot
 from tfvae.layers.steps import at_step, count_steps
 
 tfd = tfp.distributions
