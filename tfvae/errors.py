@@ -61,7 +61,8 @@ def readable_errors() -> Iterator[None]:
     except Exception as error:
         told = re.search(r"tfvae\.errors\.\w+: ([^\n]+)", str(error))
         if told and type(error).__module__.startswith("tensorflow"):
-            raise UserError(told[1].strip()) from error
+            # TensorFlow writes brackets around what an assertion says.
+            raise UserError(told[1].strip().removesuffix("]")) from error
         raise
 
 

@@ -66,14 +66,13 @@ class ImageFolderSource(IndexedSource):
 
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that reads and decodes a batch of files."""
-        decode = batch_decoder(self.info.shape, resize=self._resize)
+        decode = batch_decoder(self.info.shape, resize=self._resize, read=True)
 
         def read(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
             files = tf.gather(self._files, positions)
             names = self._index.paths(files)
-            contents = tf.map_fn(tf.io.read_file, names)
             label = tf.gather(self._labels, self._index.folder_of(files)) if labels else None
-            return positions, decode(contents, names), label
+            return positions, decode(names, names), label
 
         return read
 

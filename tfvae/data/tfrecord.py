@@ -14,6 +14,7 @@ from tfvae.data.dataset_info import DatasetInfo
 from tfvae.data.decoding import batch_decoder, image_shape
 from tfvae.data.files import candidates
 from tfvae.data.order import Order
+from tfvae.data.parallelism import threads
 from tfvae.data.randomness import Purpose, stateless_key
 from tfvae.data.record_index import Run, records_at, records_in, whole_or_empty
 from tfvae.data.registry import Request, register
@@ -110,7 +111,7 @@ class TFRecordSource(Source):
             records = tf.data.Dataset.range(runs[0], runs[1] + 1).interleave(
                 part_of_run,
                 cycle_length=side_by_side,
-                num_parallel_calls=None if side_by_side == 1 else tf.data.AUTOTUNE,
+                num_parallel_calls=None if side_by_side == 1 else threads(side_by_side),
                 deterministic=None if side_by_side == 1 else True,
             )
             return _shuffled(records, _BUFFER // lanes, seeds[lane]) if order.shuffle else records
@@ -122,7 +123,7 @@ class TFRecordSource(Source):
             lane,
             cycle_length=of_worker,
             block_length=max(1, order.batch_size // lanes),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=threads(of_worker),
             deterministic=True,
         )
         batches = records.batch(order.batch_size // own, drop_remainder=order.full_batches)
