@@ -1,4 +1,4 @@
-"""What a graph has for `try`: a function of tensors that may fail, and what to take where it does."""
+"""What a graph has for `try`: a function of tensors that may fail, and what to take instead."""
 
 from __future__ import annotations
 

@@ -116,4 +116,3 @@ def _named_decode(contents: tf.Tensor | bytes, where: str, channels: int) -> tf.
         return _decode(contents, channels)
     except tf.errors.InvalidArgumentError:
         raise UserError(where + _UNDECODABLE) from None
-
