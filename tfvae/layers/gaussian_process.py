@@ -8,8 +8,10 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.targets import fitted_target
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
+from tfvae.layers.sizes import count_of
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -67,7 +69,7 @@ class VariationalGaussianProcess(DistributionLayer):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = kernel_provider.variable_dtype
         super().__init__(event_shape, convert_to_tensor_fn, **kwargs)
-        self.num_inducing_points = int(num_inducing_points)
+        self.num_inducing_points = count_of("num_inducing_points", num_inducing_points)
         self.kernel_provider = kernel_provider
         if len(self.event_shape) != 1:
             raise UserError(f"event_shape takes one number, got {event_shape!r}")
@@ -134,7 +136,8 @@ class VariationalGaussianProcess(DistributionLayer):
         distribution = tfd.TransformedDistribution(tfd.Independent(process, 1), transpose)
 
         def expected_log_prob(y):
-            y = transpose.forward(tf.cast(y, inputs.dtype))
+            y = tf.reshape(fitted_target(y, distribution), distribution.event_shape_tensor())
+            y = transpose.forward(y)
             noise = arguments["observation_noise_variance"]
             log_prob = tfd.Normal(latent.mean(), tf.sqrt(noise)).log_prob(y)
             return tf.reduce_sum(log_prob - latent.variance() / (2 * noise), axis=0)
