@@ -32,7 +32,7 @@ def make(optimizer="adam", normalized=False, objective=None, latents=None, **com
     if normalized:  # a layer with moving means of its own
         trunk = keras.Sequential([keras.layers.BatchNormalization(), keras.layers.Dense(5)])
     encoder = tfvae.networks.Encoder(trunk, tfvae.layers.IndependentNormal(2))
-    if prior is not None:
+    if latents is not None:
         encoder = tfvae.networks.BottomUp([trunk, keras.layers.Dense(6)])
     decoder = tfvae.networks.Decoder(tfvae.networks.MLP([5]), tfvae.layers.IndependentNormal(3))
     vae = tfvae.VAE(encoder, decoder, objective=objective and objective(), latents=latents)
