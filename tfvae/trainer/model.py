@@ -289,7 +289,7 @@ class ObjectiveModel(ReplicatedModel):
         )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(self.losses)
-        loss, terms = self.objective(x, output, step=self.step)
+        loss, terms = self.objective(x, output, step=self.step, weights=weights)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
@@ -350,7 +350,8 @@ class ObjectiveModel(ReplicatedModel):
             update(gradients)
         else:
             done = self.guard.apply(self, losses, gradients, update)
-        self._add_own(self.objective.update(x, output, step=step, seed=second_seed), data)
+        own = self.objective.update(x, output, step=step, seed=second_seed, weights=unpack(data)[2])
+        self._add_own(own, data)
         if kept:
             self.guard.restore(done, kept)
         return self.get_metrics_result()
@@ -363,7 +364,8 @@ class ObjectiveModel(ReplicatedModel):
         seen = tf.convert_to_tensor(self.terms.counts)[0]
         seed = fold_in(replica_seed(self.seed, self.step), seen)
         _, x, output = self._batch_loss(data, seed, training=False)
-        self._add_own(self.objective.own_terms(x, output, seed=self._second_seed()), data)
+        own = self.objective.own_terms(x, output, seed=self._second_seed(), weights=unpack(data)[2])
+        self._add_own(own, data)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict:
