@@ -9,14 +9,26 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.outside import log_sum_exp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.normal import IndependentNormal
+from tfvae.layers.sizes import count_of
 
 tfd = tfp.distributions
 
-__all__ = ["MixtureLogistic", "MixtureNormal", "MixtureSameFamily"]
+__all__ = ["Mixture", "MixtureLogistic", "MixtureNormal", "MixtureSameFamily"]
+
+
+class Mixture(tfd.MixtureSameFamily):
+    """tfp's mixture, with a gradient of zero and not NaN where no component has any density."""
+
+    def _log_prob(self, x):
+        components = self.components_distribution
+        x = tf.expand_dims(x, axis=-1 - components.event_shape.rank)
+        weights = tf.math.log_softmax(self.mixture_distribution.logits_parameter())
+        return log_sum_exp(components.log_prob(x) + weights)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -58,8 +70,7 @@ class MixtureSameFamily(DistributionLayer):
             raise UserError(
                 f"component_layer takes a layer of tfvae.layers, got {type(component_layer)}"
             )
-        if not (isinstance(num_components, int) and num_components > 0):
-            raise UserError(f"num_components takes an integer above 0, got {num_components!r}")
+        num_components = count_of("num_components", num_components)
         super().__init__(component_layer.event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.num_components = num_components
         self.component_layer = component_layer
@@ -72,8 +83,10 @@ class MixtureSameFamily(DistributionLayer):
     @classmethod
     def count_params_of(cls, num_components, component_params_size=None, **kwargs) -> int:
         """Number of parameters; the component counts by its size or by its layer."""
-        if cls is MixtureSameFamily and isinstance(component_params_size, int):
-            return num_components * (1 + component_params_size)
+        by_layer = isinstance(component_params_size, DistributionLayer)
+        if cls is MixtureSameFamily and component_params_size is not None and not by_layer:
+            size = count_of("component_params_size", component_params_size)
+            return count_of("num_components", num_components) * (1 + size)
         if component_params_size is not None:
             return super().count_params_of(num_components, component_params_size, **kwargs)
         return super().count_params_of(num_components, **kwargs)
@@ -97,7 +110,7 @@ class MixtureSameFamily(DistributionLayer):
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the mixture of `[*batch, params_size]` parameters."""
         # tfp's own check of these arguments refuses what is right: validate_args stays off.
-        return tfd.MixtureSameFamily(*self.parts(params), reparameterize=self.reparameterize)
+        return Mixture(*self.parts(params), reparameterize=self.reparameterize)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -291,7 +291,7 @@ class _Run:
         config, folder, say = self.config, self.folder, self.say
         # Whatever draws from the global seeds from here on draws the same in a resumed run.
         keras.utils.set_random_seed(config.seed)
-        vae.prior_layer.finish(vae, train)
+        vae.latents.finish(vae, train)
         with folder.written(folder.model) as part:
             vae.save(part)
         figures = draw_figures(vae, config, folder, self.data_dir) if _draws(vae) else ()
