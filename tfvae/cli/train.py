@@ -27,6 +27,12 @@ _LOGICAL_DEVICES = flags.DEFINE_integer(
     None,
     "With --strategy=mirrored: the CPU passes for so many devices, to try out several GPUs.",
 )
+_START_TIMEOUT = flags.DEFINE_float(
+    "start_timeout",
+    600.0,
+    "With --strategy=multi_worker: seconds to wait until all workers are there.",
+    lower_bound=1.0,
+)
 _OVERRIDE = flags.DEFINE_bool(
     "override", False, "Go on with a run although fields of its configuration have changed."
 )
@@ -54,7 +60,11 @@ def main() -> int:
     share_cores(wanted_branches(config, _STRATEGY.value, _LOGICAL_DEVICES.value))
     if _STRATEGY.value == "multi_worker":
         print("waiting for all workers of the cluster", flush=True)
-    strategy = distribute.strategy(_STRATEGY.value, logical_devices=_LOGICAL_DEVICES.value)
+    strategy = distribute.strategy(
+        _STRATEGY.value,
+        logical_devices=_LOGICAL_DEVICES.value,
+        start_timeout=_START_TIMEOUT.value,
+    )
     try:
         train_and_evaluate(
             config,
@@ -76,7 +86,7 @@ def main() -> int:
 def run() -> None:
     """Entry point of the console script."""
     flags.mark_flags_as_required(["config", "workdir"])
-    holders = (_STRATEGY, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR)
+    holders = (_STRATEGY, _START_TIMEOUT, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR)
     run_command(main, __doc__, _CONFIG, _WORKDIR, *holders)
 
 

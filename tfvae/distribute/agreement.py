@@ -8,16 +8,17 @@ import importlib.metadata
 import itertools
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 from tensorflow.python.eager import context as tf_context
 
 from tfvae import __version__
+from tfvae.distribute.cluster import task_names
 from tfvae.distribute.workers import several_workers
 from tfvae.errors import LostWorkerError, UserError, one_line
 
-__all__ = ["agree", "difference", "versions"]
+__all__ = ["agree", "difference", "has_started", "versions"]
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 LIMIT = 600.0  # seconds that a worker waits for the others to come to the same place
@@ -32,6 +33,11 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
+
+
+def has_started() -> bool:
+    """Whether TensorFlow's runtime has started: it takes no cluster from then on."""
+    return tf_context.context()._initialized
 
 
 def agree(
@@ -67,7 +73,7 @@ def agree(
     texts = _exchange(strategy, json.dumps(mine), limit)
     if error is not None:
         raise error
-    found = difference([json.loads(text) for text in texts], _names(strategy))
+    found = difference([json.loads(text) for text in texts], task_names(strategy.cluster_resolver))
     if found is not None:
         raise UserError(found)
 
@@ -109,22 +115,11 @@ def _shown(value: object) -> str:
     return value[:80] if isinstance(value, str) else repr(value)
 
 
-def _tasks(strategy: tf.distribute.Strategy) -> Iterator[tuple[str, int]]:
-    cluster = strategy.cluster_resolver.cluster_spec()
-    for kind in ("chief", "worker"):
-        if kind in cluster.jobs:
-            yield from ((kind, task) for task in cluster.task_indices(kind))
-
-
-def _names(strategy: tf.distribute.Strategy) -> list[str]:
-    return [f"{kind} {task}" for kind, task in _tasks(strategy)]
-
-
 def _exchange(strategy: tf.distribute.Strategy, text: str, limit: float) -> list[str]:
     """What each worker has said, in the order of the tasks."""
     resolver = strategy.cluster_resolver
     own = f"{resolver.task_type} {resolver.task_id}"
-    names, place = _names(strategy), f"tfvae/{next(_rounds)}"
+    names, place = task_names(strategy.cluster_resolver), f"tfvae/{next(_rounds)}"
     store = tf_context.context()
     store.set_config_key_value(f"{place}/{own}", text)
     texts = []

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 
-__all__ = ["tpu_resolver", "worker_resolver"]
+__all__ = ["addresses", "task_names", "tpu_resolver", "worker_resolver"]
 
 HOW = "docs/distributed.md shows how TF_CONFIG is set"
 # SLURM gives job after job other ports, so that two jobs on one machine do not meet.
@@ -44,6 +44,26 @@ def worker_resolver() -> tf.distribute.cluster_resolver.ClusterResolver:
         num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
         rpc_layer="grpc",
     )
+
+
+def addresses(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> dict[str, str]:
+    """The `host:port` of each task that trains, by its name such as `"worker 1"`, the chief first.
+
+    Args:
+        resolver: As `worker_resolver` gives it.
+    """
+    spec = resolver.cluster_spec()
+    return {
+        f"{kind} {task}": spec.task_address(kind, task)
+        for kind in ("chief", "worker")
+        if kind in spec.jobs
+        for task in spec.task_indices(kind)
+    }
+
+
+def task_names(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> list[str]:
+    """What the tasks that train are called, the chief first."""
+    return list(addresses(resolver))
 
 
 def _from_tf_config(text: str) -> tuple[dict[str, list[str]], str, int]:

@@ -8,14 +8,19 @@ import functools
 import tensorflow as tf
 
 from tfvae.distribute import cluster
+from tfvae.distribute.agreement import difference, has_started, versions
+from tfvae.distribute.meeting import meet
 from tfvae.errors import UserError, unknown_name
 
 __all__ = ["strategy"]
 
+START_TIMEOUT = 600.0  # seconds: a scheduler may start workers minutes apart
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
-def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.distribute.Strategy:
+def strategy(
+    name: str = "auto", *, logical_devices: int | None = None, start_timeout: float = START_TIMEOUT
+) -> tf.distribute.Strategy:
     """Makes the `tf.distribute` strategy of a name.
 
     Make it before anything else of TensorFlow runs: `"multi_worker"` and `logical_devices` set
@@ -28,12 +33,16 @@ def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.di
             GPUs; `"tpu"`: the TPU of `TPU_NAME`, or of this machine.
         logical_devices: With `"mirrored"`: the CPU passes for so many devices, for trying on any
             machine what several GPUs do.
+        start_timeout: With `"multi_worker"`: seconds to wait until all workers are there. They
+            compare their versions before they start.
 
     Returns:
         The strategy; build and fit the model in its `scope()`.
 
     Raises:
-        UserError: If the name is unknown, the devices are not there, or TensorFlow has started.
+        UserError: If the name is unknown, the devices are not there, TensorFlow has started, the
+            port of a worker is taken, or the workers have different versions.
+        LostWorkerError: If a worker does not come in time.
 
     Example:
         >>> with tfvae.distribute.strategy("mirrored").scope():
@@ -46,7 +55,7 @@ def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.di
     if logical_devices is not None:
         _split_processor(name, logical_devices)
     if name in ("multi_worker", "tpu"):
-        return _remote(name)
+        return _remote(name, start_timeout)
     gpus = [f"GPU:{i}" for i in range(len(tf.config.list_logical_devices("GPU")))]
     cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
     devices = gpus or cpus
@@ -90,10 +99,30 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)
 
 
-@functools.cache
-def _remote(name: str) -> tf.distribute.Strategy:
-    if name == "tpu":
-        return tf.distribute.TPUStrategy(cluster.tpu_resolver())
+_remotes: dict[str, tf.distribute.Strategy] = {}
+
+
+def _remote(name: str, start_timeout: float) -> tf.distribute.Strategy:
+    """One for all, however long the first one was waited for."""
+    if name not in _remotes:
+        _remotes[name] = _tpu() if name == "tpu" else _multi_worker(start_timeout)
+    return _remotes[name]
+
+
+def _tpu() -> tf.distribute.Strategy:
+    return tf.distribute.TPUStrategy(cluster.tpu_resolver())
+
+
+def _multi_worker(start_timeout: float) -> tf.distribute.Strategy:
+    if not 0 < start_timeout < float("inf"):
+        raise UserError(f"start_timeout={start_timeout}: give a number of seconds above 0")
     resolver = cluster.worker_resolver()
     with _at_start("strategy 'multi_worker'"):
+        if has_started():  # before others are waited for
+            raise RuntimeError
+        names = cluster.task_names(resolver)
+        own = f"{resolver.task_type} {resolver.task_id}"
+        said = meet(cluster.addresses(resolver), own, versions(), limit=start_timeout)
+        if (found := difference(said, names)) is not None:
+            raise UserError(found)
         return tf.distribute.MultiWorkerMirroredStrategy(resolver)

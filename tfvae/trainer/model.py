@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfvae.data.batches import first_batch, number_of_examples, unpack, with_context
 from tfvae.distribute import as_seed, workers
+from tfvae.distribute.agreement import agree
 from tfvae.distributions.supports import check_data
 from tfvae.errors import UserError, readable_errors
 from tfvae.metrics import TermMeans
@@ -23,6 +24,7 @@ from tfvae.trainer.arguments import (
     with_validation_context,
 )
 from tfvae.trainer.branches import check_branches
+from tfvae.trainer.facts import facts_of_fit
 from tfvae.trainer.finite_guard import Guard
 from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_replicas
 from tfvae.trainer.input_path import InputPath
@@ -205,7 +207,7 @@ class ObjectiveModel(keras.Model):
 
         Raises:
             UserError: If the data set is empty, the likelihood gives its values no density, or
-                `compile` was given a loss or metrics.
+                `compile` was given a loss or metrics; of several workers, if they differ.
         """
         check_compiled(self)
         y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
@@ -228,6 +230,10 @@ class ObjectiveModel(keras.Model):
         if isinstance(validation, (tuple, list)):
             validation = tuple(map(self.input_path.shared, validation))
         with workers.lost_workers(self.distribute_strategy):
+            if workers.several_workers(self.distribute_strategy):
+                told = {"x": x, "y": y, "sample_weight": weights, "validation_data": validation}
+                numbers = {"batch_size": batch_size, "epochs": epochs, **kwargs}
+                agree(self.distribute_strategy, lambda: facts_of_fit(self, told, numbers))
             return super().fit(
                 data,
                 y,
