@@ -18,6 +18,7 @@ __all__ = ["ProgressLine", "line_of"]
 TERMS = ("elbo", "distortion", "rate")  # the equation; nats
 SHORT = {"distortion": "dist"}
 EVERY = 0.2  # seconds between two looks of a terminal
+LEFT = len(", 0:00 left")
 WIDE = 100  # columns, where nobody says how many there are
 
 
@@ -80,16 +81,17 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         """Writes the epoch's line."""
         if not self.verbose:
             return
-        now = time.perf_counter()
+        now, columns = time.perf_counter(), _columns()
         ahead = self.epochs - epoch - 1
         left = ahead * self._seconds_an_epoch(epoch + 1, now) if ahead else None
+        if columns and not ahead and epoch > self._first:
+            columns = max(columns - LEFT, 1)  # so that the last line has the form of the others
         steps = self._batches() - self._base if not self.target else None
-        self._draw(
-            line_of(
-                f"{epoch + 1}/{self.epochs}", logs or {}, now - self._start, left,
-                columns=_columns(), steps=steps and f"{steps} steps",
-            )
+        line = line_of(
+            f"{epoch + 1}/{self.epochs}", logs or {}, now - self._start, left,
+            columns=columns, steps=steps and f"{steps} steps",
         )  # fmt: skip
+        self._draw(line)
         if self.everything:
             print(_paragraph(logs or {}), flush=True)
 
