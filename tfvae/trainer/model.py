@@ -7,7 +7,7 @@ import weakref
 import keras
 import tensorflow as tf
 
-from tfvae.data.batches import first_batch, number_of_examples, unpack, with_context
+from tfvae.data.batches import first_batch, unpack, with_context
 from tfvae.data.rows import MadeOfRows, Rows, rows_of
 from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
 from tfvae.distributions.supports import check_data
@@ -190,7 +190,7 @@ class ObjectiveModel(ReplicatedModel):
         if batch is None:
             return
         if training and self.objective.examples is None:
-            self.objective.examples = number_of_examples(x, batch)
+            pass
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
