@@ -24,10 +24,6 @@ class UserError(ValueError):
     The command line prints the message alone; from Python it is an ordinary `ValueError`.
     """
 
-    # Keras wraps the message of an error inside a layer into a page about the call's arguments,
-    # but for errors that have this attribute: it has been there before.
-    _keras_call_info_injected = True
-
 
 class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that the caller named is not there."""

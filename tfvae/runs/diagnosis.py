@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from unittest import mock
 
-import keras
 import tensorflow as tf
 
 from tfvae.data.batches import unpack
 from tfvae.distribute import batch_mean
+from tfvae.distributions.keras_compat import layer_method_replaced
 
 __all__ = ["diagnose"]
 
@@ -65,15 +64,17 @@ def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
 def _watched() -> Iterator[list[str]]:
     """Notes the layers whose output is not finite, inner ones first, while the block runs."""
     found: list[str] = []
-    call = keras.layers.Layer.__call__
 
-    def watched(layer, *args, **kwargs):
-        output = call(layer, *args, **kwargs)
-        if not found and not _finite(output):
-            found.append(getattr(layer, "path", None) or layer.name)
-        return output
+    def make(call):
+        def watched(layer, *args, **kwargs):
+            output = call(layer, *args, **kwargs)
+            if not found and not _finite(output):
+                found.append(getattr(layer, "path", None) or layer.name)
+            return output
 
-    with mock.patch.object(keras.layers.Layer, "__call__", watched):
+        return watched
+
+    with layer_method_replaced("__call__", make):
         yield found
 
 

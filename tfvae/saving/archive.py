@@ -12,10 +12,10 @@ import stat
 import threading
 import zipfile
 from collections.abc import Iterator
-from unittest import mock
 
 import keras
 
+from tfvae.distributions.keras_compat import layer_method_replaced
 from tfvae.errors import UserError
 
 __all__ = ["at_most", "check_archive"]
@@ -72,17 +72,20 @@ def at_most(elements: int, refusal: str) -> Iterator[None]:
         elements: How many.
         refusal: What the error says.
     """
-    left, add_weight = [elements], keras.layers.Layer.add_weight
+    left = [elements]
 
-    def checked(layer, shape=None, *args, **kwargs):
-        if shape is not None:
-            left[0] -= math.prod((shape,) if isinstance(shape, int) else shape)
-        if left[0] < 0:
-            raise UserError(refusal)
-        return add_weight(layer, shape, *args, **kwargs)
+    def make(add_weight):
+        def checked(layer, shape=None, *args, **kwargs):
+            if shape is not None:
+                left[0] -= math.prod((shape,) if isinstance(shape, int) else shape)
+            if left[0] < 0:
+                raise UserError(refusal)
+            return add_weight(layer, shape, *args, **kwargs)
+
+        return checked
 
     # Keras tells the shape nowhere else before it fills the array.
-    with _ONE_AT_A_TIME, mock.patch.object(keras.layers.Layer, "add_weight", checked):
+    with _ONE_AT_A_TIME, layer_method_replaced("add_weight", make):
         yield
 
 
