@@ -175,6 +175,11 @@ class Objective(keras.layers.Layer):
         return z
 
     @property
+    def directions(self) -> dict[str, str]:
+        """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
+        return {"elbo": "max", "distortion": "min", "bits_per_dim": "min"}
+
+    @property
     def own_weights(self) -> list:
         """Weights that the objective trains by itself, in `update`: here, none."""
         return []

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.data.batches import first_batch, unpack, with_context
+from tfvae.data.counting import number_of_examples
 from tfvae.data.rows import MadeOfRows, Rows, rows_of
 from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
 from tfvae.distributions.supports import check_data
@@ -17,8 +18,10 @@ from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
 from tfvae.trainer.adam import Adam
+from tfvae.trainer.assigned_numbers import with_assigned_numbers
 from tfvae.trainer.branches import check_branches, parts_of
 from tfvae.trainer.finite_guard import Guard
+from tfvae.trainer.monitors import give_directions
 from tfvae.trainer.progress import ProgressBar
 from tfvae.trainer.replicated import ReplicatedModel
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
@@ -121,7 +124,26 @@ class ObjectiveModel(ReplicatedModel):
     def make_train_function(self, force: bool = False):
         """Makes the function that takes the training steps of one call; refuses wrong branches."""
         check_branches(self, self.branches)  # here: `train_on_batch` and a generator pass by too
-        return super().make_train_function(force)
+        return self._made_function("train_function", super().make_train_function, force)
+
+    def make_test_function(self, force: bool = False):
+        """Makes the function that takes the evaluation steps of one call."""
+        return self._made_function("test_function", super().make_test_function, force)
+
+    def _made_function(self, name: str, make, force: bool):
+        """A function of `fit` or `evaluate` that follows what is assigned to the objective."""
+        if not force and getattr(self, name) is not None:
+            return getattr(self, name)
+
+        def made():
+            make(force=True)
+            inner = getattr(self, name)
+            setattr(self, name, function)
+            return inner
+
+        function = with_assigned_numbers(self.objective, made)
+        setattr(self, name, function)
+        return function
 
     @readable_errors()
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
@@ -133,7 +155,9 @@ class ObjectiveModel(ReplicatedModel):
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            **kwargs: Further arguments of `keras.Model.fit`. Callbacks that monitor `elbo`,
+                `distortion`, `bits_per_dim` or an importance-weighted bound, with or without
+                `val_`, know which way it gets better; for another term give them `mode`.
 
         Returns:
             `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
@@ -153,12 +177,16 @@ class ObjectiveModel(ReplicatedModel):
         validation = kwargs.pop("validation_data", None)
         if isinstance(validation, (tuple, list)) and len(validation) == 3:
             validation = (validation[0], *with_context(*validation))
-        self._look_at(x, y, training=True)
+        self._look_at(x, y)
+        if self.objective.needs_examples:
+            held_out = kwargs.get("validation_split") or 0.0
+            self.objective.counted_examples = number_of_examples(x, validation_split=held_out)
         held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
         self._look_at(*held_out)
         if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
         callbacks = kwargs.pop("callbacks", None)
+        give_directions(callbacks, self.objective)
         if self._auto_pace:
             batches = batches_in(x, batch_size, kwargs.get("steps_per_epoch"))
             self._set_pace(steps_per_call(batches, callbacks))
@@ -182,15 +210,13 @@ class ObjectiveModel(ReplicatedModel):
         """The batch of an element of the data: those of `_rows` are made here."""
         return self._made.batch(data) if isinstance(data, Rows) else data
 
-    def _look_at(self, x, *beside, training: bool = False) -> None:
+    def _look_at(self, x, *beside) -> None:
         """Checks the first batch of data, once where they are a data set."""
         if isinstance(x, tf.data.Dataset) and x in self._looked_at:
             return
         batch = first_batch(x, *beside)
         if batch is None:
             return
-        if training and self.objective.examples is None:
-            pass
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
