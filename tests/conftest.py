@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae.distribute import one_processor
+from tfvae import distribute
 
 # Two replicas on one processor, for `MirroredStrategy(["CPU:0", "CPU:1"])`.
 tf.config.set_logical_device_configuration(
@@ -172,8 +172,8 @@ def same_noise_everywhere(make_vae):
 
 @pytest.fixture(scope="session")
 def mirrored():
-    """Two replicas on the processor: the package's own, for TensorFlow mixes up those of two."""
-    return one_processor.mirrored(("CPU:0", "CPU:1"))
+    """Two replicas on the processor, by the road of GPUs; one object, see `distribute.strategy`."""
+    return distribute.strategy("mirrored", logical_devices=2)
 
 
 def _raw(scale, minimum):
@@ -277,14 +277,14 @@ def assert_same_weights():
 def run_python():
     """Runs a program in a process of its own; the last line of its output is JSON."""
 
-    def run(program, *flags):
+    def run(program, *flags, timeout=600):
         environment = {**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "1"}
         done = subprocess.run(
             [sys.executable, *flags, "-c", program],
             env=environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from tfvae.data.batches import unpack
 from tfvae.distribute import batch_mean
 from tfvae.distributions.keras_compat import layer_method_replaced
+from tfvae.trainer.step import Step
 
 __all__ = ["diagnose"]
 
@@ -27,7 +27,7 @@ def diagnose(vae, batch) -> str:
         The term of the objective and the first layer, or the gradient of a weight, in words.
     """
     gradients = []
-    for part, _, seed in vae.parts_of_step(batch):
+    for part, _, seed in Step(vae).parts(batch):
         said, gradients_of_part = _forward(vae, part, seed)
         if said:
             return ", ".join(said)
@@ -42,7 +42,7 @@ def diagnose(vae, batch) -> str:
 
 def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
     """What is not finite in the loss of a part of the batch, in words; and its gradients."""
-    x, context, weights = unpack(data)
+    x, context, weights = vae.inputs_of(data)
     with _watched() as found, tf.GradientTape() as tape:
         output = vae(x, context=context, samples=vae.objective.samples, training=True, seed=seed)
         added = list(vae.losses)  # of regularizers and add_loss
