@@ -245,7 +245,7 @@ class _Run:
     def finish(self, vae: VAE, train, test, say) -> dict[str, float]:
         """Saves the model, evaluates it, draws the figures and says where everything is."""
         config, folder = self.config, self.folder
-        vae.prior_layer.finish(vae, train)
+        vae.latents.finish(vae, train)
         with written_whole(folder.model) as part:
             vae.save(part)
         figures = draw_figures(vae, config, folder, self.data_dir) if _draws(vae) else ()
