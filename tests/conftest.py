@@ -32,6 +32,7 @@ LONGEST = (
     "distributed/test_train.py",
     "runs/test_config.py",
     "contracts/test_priors.py",
+    "contracts/test_latents.py",
     "contracts/test_layers.py",
     "runs/test_every_recipe.py",
     "runs/test_loop.py",
@@ -277,14 +278,14 @@ def assert_same_weights():
 def run_python():
     """Runs a program in a process of its own; the last line of its output is JSON."""
 
-    def run(program, *flags):
+    def run(program, *flags, timeout=600):
         environment = {**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "1"}
         done = subprocess.run(
             [sys.executable, *flags, "-c", program],
             env=environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import difflib
 import re
@@ -55,9 +56,12 @@ def readable_errors() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        told = re.search(r"tfvae\.errors\.\w+: ([^\n]+)", str(error))
+        told = re.search(r"(assertion failed: \[)?tfvae\.errors\.\w+: ([^\n]+)", str(error))
         if told and type(error).__module__.startswith("tensorflow"):
-            raise UserError(told[1].strip()) from error
+            text = told[2].strip()
+            if told[1]:  # TensorFlow writes what an assertion says as in C, and a bracket behind it
+                text = codecs.escape_decode(text.rpartition("]")[0])[0].decode("utf-8", "replace")
+            raise UserError(text) from error
         raise
 
 

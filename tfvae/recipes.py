@@ -114,7 +114,7 @@ def _compose(
         free_bits: Floor of the rate, nats per latent group.
         capacity: Target of the rate, nats.
         samples: Posterior samples per example in the loss.
-        **parts: `prior`, `seed` and further arguments of `VAE`.
+        **parts: `prior` or `latents`, `seed` and further arguments of `VAE`.
 
     Returns:
         The model, uncompiled.
@@ -482,7 +482,7 @@ def _hierarchical(
     event_shape: Sequence[int],
     stages: Sequence[keras.layers.Layer],
     up: keras.layers.Layer,
-    structure: priors.Prior,
+    structure: latents.LatentStructure,
     *,
     conditioner: keras.layers.Layer | None = None,
     beta: float | Schedule | None = None,
@@ -495,7 +495,7 @@ def _hierarchical(
         event_shape: Shape of one example, channels last.
         stages: Of the encoder, from x upwards.
         up: Trunk of the decoder.
-        structure: The prior.
+        structure: How z is inferred and generated.
         conditioner: Keras layer from the context to a vector, for a conditional model.
         beta: Weight of the rate; None: 1, or what the objective has.
         warm_up: Steps of a line from zero to it, where it is a number.
@@ -504,7 +504,7 @@ def _hierarchical(
     Returns:
         The model, uncompiled.
     """
-    for name in ("posterior", "prior"):
+    for name in ("posterior", "prior", "latents"):
         if name in options:
             raise UserError(f"{name}: this model's structure has its own, leave it out")
     if warm_up and "objective" not in options and not isinstance(beta, Schedule):
@@ -513,7 +513,7 @@ def _hierarchical(
     def encoder(scaled: Callable) -> keras.Model:
         return networks.BottomUp([scaled(stages[0]), *stages[1:]], conditioner=conditioner)
 
-    shared = {"conditioner": conditioner, "prior": structure, "beta": beta}
+    shared = {"conditioner": conditioner, "latents": structure, "beta": beta}
     return _compose(event_shape, encoder, up, **shared, **options)
 
 
@@ -566,13 +566,13 @@ def two_layer_vae(
     lower = lower_dim or 2 * latent_dim
     normals = functools.partial(_normals, activation=activation)
     top = [] if conditioner is None else [normals([], latent_dim)]
-    prior = latents.StochasticLayers(
+    structure = latents.StochasticLayers(
         inference=[normals([], lower), normals(upper_hidden, latent_dim)],
         generation=[*top, normals(upper_hidden[::-1], lower)],
         conditioner=conditioner,
     )
     options |= {"conditioner": conditioner, "warm_up": warm_up}
-    return _hierarchical(event_shape, [down], up, prior, **options)
+    return _hierarchical(event_shape, [down], up, structure, **options)
 
 
 def ladder_vae(
@@ -615,9 +615,9 @@ def ladder_vae(
     above = [*units[1:], None if conditioner is None else []]
     blocks = [latents.LadderBlock(sizes[k], k, above[k]) for k in reversed(range(levels))]
     stages = [down, *(networks.MLP(n) for n in units[1:])]
-    prior = latents.TopDown(blocks, conditioner=conditioner)
+    structure = latents.TopDown(blocks, conditioner=conditioner)
     options |= {"conditioner": conditioner, "warm_up": warm_up}
-    return _hierarchical(event_shape, stages, up, prior, **options)
+    return _hierarchical(event_shape, stages, up, structure, **options)
 
 
 def vdvae(
@@ -680,9 +680,9 @@ def vdvae(
     if doublings:
         up = networks.ConvUp([filters] * doublings, event_shape[:2], activation="gelu")
 
-    prior = latents.TopDown(blocks, conditioner=conditioner)
+    structure = latents.TopDown(blocks, conditioner=conditioner)
     options |= {"conditioner": conditioner, "warm_up": warm_up}
-    return _hierarchical(event_shape, stages, up, prior, **options)
+    return _hierarchical(event_shape, stages, up, structure, **options)
 
 
 def vq_vae(
@@ -704,7 +704,7 @@ def vq_vae(
 ) -> VAE:
     """The vector-quantized VAE: a map of codes, and a prior over it that is fitted afterwards.
 
-    `vae.prior_layer.fit(vae, train)` fits it; the command line does so at the end of a run.
+    `vae.latents.fit(vae, train)` fits it; the command line does so at the end of a run.
 
     Args:
         event_shape: Shape of one example, channels last.
@@ -735,7 +735,7 @@ def vq_vae(
         filters = [32, *[64] * (halvings - 1)]
         network_options = {"filters": filters, **(network_options or {}), "units": None}
     down, up = _trunks(event_shape, network, hidden, network_options)
-    prior = latents.VectorQuantizer(
+    structure = latents.VectorQuantizer(
         codes,
         CODE_PRIORS[code_prior](**({"steps": prior_steps} if code_prior == "transformer" else {})),
         size=latent_dim,
@@ -746,9 +746,9 @@ def vq_vae(
     )
     # float32 under mixed precision too, as all that is held against the codebook.
     channels = latent_dim * (pieces if network == "mlp" else 1)
-    vectors = keras.layers.Dense(channels, dtype=prior.variable_dtype)
+    vectors = keras.layers.Dense(channels, dtype=structure.variable_dtype)
     options |= {"conditioner": conditioner}
-    return _hierarchical(event_shape, [down, vectors], up, prior, **options)
+    return _hierarchical(event_shape, [down, vectors], up, structure, **options)
 
 
 _RECIPES = {name: globals()[name] for name in set(__all__) - {"get", "names", "takes_labels"}}

@@ -157,7 +157,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
         )
         examples = load_data(config, config.train_split, data_dir=data_dir)
         vae.check(next(iter(examples)))
-        vae.prior_layer.adapt(examples)
+        vae.latents.adapt(examples)
     vae.branches = branches_of(config, vae)
     check_branches(vae, vae.branches)
     return vae

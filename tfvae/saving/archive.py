@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from tfvae.distributions.keras_compat import layer_method_replaced
 from tfvae.errors import UserError
@@ -140,7 +141,10 @@ def _check_name(node: dict) -> None:
 
 
 def _check_weights(content: bytes) -> int:
-    """Counts the elements of the arrays; refuses links and arrays that are not in the file."""
+    """Counts the elements of the arrays.
+
+    Refuses links, arrays that are not in the file, and numbers that no training goes on from.
+    """
     import h5py
 
     elements, stored = 0, 0
@@ -154,6 +158,11 @@ def _check_weights(content: bytes) -> int:
             stored += item.nbytes
             if stored > len(content):
                 raise UserError(f"the array {name[:80]!r} in it declares more than is stored")
+            if item.dtype.kind in "fc" and not np.isfinite(item[()]).all():
+                raise UserError(
+                    f"the array {name[:80]!r} in it holds NaN or infinity: the training diverged "
+                    "before it was saved, or the file was changed; take an earlier checkpoint"
+                )
 
     def visit_link(name, link):
         if not isinstance(link, h5py.HardLink):
