@@ -184,6 +184,15 @@ class Objective(keras.layers.Layer):
         """Weights that the objective trains by itself, in `update`: here, none."""
         return []
 
+    def accumulate(self, batches: int | None) -> None:
+        """Takes note of how the model's optimizer accumulates gradients; `compile` says so.
+
+        An objective with an optimizer of its own follows, so that the two take equally many steps.
+
+        Args:
+            batches: How many batches an update is made of; None: each batch is one.
+        """
+
     def own_terms(
         self, x: tf.Tensor, output: VAEOutput, *, seed, weights: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:

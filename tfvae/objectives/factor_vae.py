@@ -112,7 +112,7 @@ class FactorVAE(Objective):
         # Made anew in `build_discriminator`: an optimizer belongs to the strategy it is made in.
         optimizer = optimizer or keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9)
         self._optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        self.optimizer = None
+        self.optimizer, self._batches = None, None
         self.features = MLP(units, "leaky_relu", dtype=self.dtype_policy)
         self.logit = keras.layers.Dense(1, dtype=self.dtype_policy)
 
@@ -124,8 +124,29 @@ class FactorVAE(Objective):
         """
         self.features.build((None, dimensions))
         self.logit.build(self.features.compute_output_shape((None, dimensions)))
-        self.optimizer = keras.optimizers.deserialize(dict(self._optimizer))
+        self._make_optimizer()
+
+    def _make_optimizer(self) -> None:
+        config = dict(self._optimizer)
+        config["config"] = {"gradient_accumulation_steps": self._batches} | {
+            name: value for name, value in config["config"].items() if value is not None
+        }
+        self.optimizer = keras.optimizers.deserialize(config)
         self.optimizer.build(self.own_weights)
+
+    def accumulate(self, batches: int | None) -> None:
+        """Lets the discriminator's gradients accumulate as the model's.
+
+        An accumulation that the optimizer was given by the caller stays.
+
+        Args:
+            batches: How many batches an update of the model is made of; None: each batch is one.
+        """
+        if batches == self._batches:
+            return
+        self._batches = batches
+        if self.optimizer is not None:
+            self._make_optimizer()
 
     @property
     def own_weights(self) -> list:

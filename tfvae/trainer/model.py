@@ -21,7 +21,7 @@ from tfvae.trainer.adam import Adam
 from tfvae.trainer.arguments import (
     check_branches_number,
     check_compiled,
-    check_xla,
+    check_on_replicas,
     with_validation_context,
 )
 from tfvae.trainer.assigned_numbers import with_assigned_numbers
@@ -119,18 +119,22 @@ class ObjectiveModel(keras.Model):
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            UserError: If `branches` is no number from 1, or XLA is asked for on several replicas.
+            UserError: If `branches` is no number from 1, or on several replicas something is asked
+                for that does not work there: XLA, accumulated gradients.
         """
         check_branches_number(branches)
+        optimizer = Adam() if optimizer == "adam" else keras.optimizers.get(optimizer)
         if self._replicated:
             keras_compat.is_known()
-            check_xla(jit_compile)
+            check_on_replicas(optimizer, jit_compile)
             jit_compile = False
         self.branches = int(branches)
         self._auto_pace = steps_per_execution == "auto"
         steps = 1 if self._auto_pace else steps_per_execution
-        optimizer = Adam() if optimizer == "adam" else optimizer
         super().compile(optimizer, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        with self.distribute_strategy.scope():
+            self.objective.accumulate(inner.gradient_accumulation_steps)
 
     @property
     def _replicated(self) -> bool:
