@@ -8,8 +8,8 @@ import pytest
 
 from tfvae.errors import UserError
 from tfvae.runs import build, default_config, loop
-from tfvae.runs.callbacks import read_metrics
 from tfvae.runs.config import check_config
+from tfvae.runs.rows import read_metrics
 
 
 def leaves(config, prefix=""):

@@ -15,7 +15,8 @@ from tfvae.errors import UserError
 from tfvae.networks import MLP
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
-from tfvae.schedules import Schedule, get
+from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.schedules import Scheduled
 
 __all__ = ["FactorVAE", "permute_dimensions"]
 
@@ -73,7 +74,7 @@ class FactorVAE(Objective):
     Terms beside the ELBO's: `total_correlation`, the logit, and `discriminator_loss`, nats.
 
     Args:
-        gamma: γ, a number or a schedule.
+        gamma: γ, a number, a schedule of `tfvae.schedules` or of Keras, or a function of the step.
         units: Units of the discriminator's layers, leaky ReLU (slope 0.2). The paper has six of
             1000, 5 million weights: with ten latent variables on two cores a step of theirs takes
             some forty times that of the default, whose estimate of a known total correlation of
@@ -93,9 +94,11 @@ class FactorVAE(Objective):
         Kim and Mnih, "Disentangling by Factorising", 2018, Eq. 2 and 3, Algorithm 2.
     """
 
+    gamma = ScheduledNumber()
+
     def __init__(
         self,
-        gamma: float | Schedule = 10.0,
+        gamma: Scheduled = 10.0,
         *,
         units: Sequence[int] = (256, 256, 256),
         optimizer: str | dict | keras.optimizers.Optimizer | None = None,
@@ -105,11 +108,11 @@ class FactorVAE(Objective):
         super().__init__(kl=kl, **kwargs)
         if not units or any(n != int(n) or n < 1 for n in units):
             raise UserError(f"units takes positive whole numbers, got {units!r}")
-        self.gamma = get(gamma)
+        self.gamma = gamma
         # Made anew in `build_discriminator`: an optimizer belongs to the strategy it is made in.
         optimizer = optimizer or keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9)
         self._optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        self.optimizer = None
+        self.optimizer, self._batches = None, None
         self.features = MLP(units, "leaky_relu", dtype=self.dtype_policy)
         self.logit = keras.layers.Dense(1, dtype=self.dtype_policy)
 
@@ -121,8 +124,29 @@ class FactorVAE(Objective):
         """
         self.features.build((None, dimensions))
         self.logit.build(self.features.compute_output_shape((None, dimensions)))
-        self.optimizer = keras.optimizers.deserialize(dict(self._optimizer))
+        self._make_optimizer()
+
+    def _make_optimizer(self) -> None:
+        config = dict(self._optimizer)
+        config["config"] = {"gradient_accumulation_steps": self._batches} | {
+            name: value for name, value in config["config"].items() if value is not None
+        }
+        self.optimizer = keras.optimizers.deserialize(config)
         self.optimizer.build(self.own_weights)
+
+    def accumulate(self, batches: int | None) -> None:
+        """Lets the discriminator's gradients accumulate as the model's.
+
+        An accumulation that the optimizer was given by the caller stays.
+
+        Args:
+            batches: How many batches an update of the model is made of; None: each batch is one.
+        """
+        if batches == self._batches:
+            return
+        self._batches = batches
+        if self.optimizer is not None:
+            self._make_optimizer()
 
     @property
     def own_weights(self) -> list:
@@ -200,7 +224,6 @@ class FactorVAE(Objective):
         config.pop("samples")
         return {
             **config,
-            "gamma": keras.saving.serialize_keras_object(self.gamma),
             "units": self.features.hidden,
             "optimizer": self._optimizer,
         }
