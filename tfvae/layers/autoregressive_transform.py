@@ -45,6 +45,7 @@ class AutoregressiveTransform(DistributionLayer):
 
     params_per_element = None
     event_argument = None
+    roles = ()
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -52,7 +53,7 @@ class DiscretizedLogistic(DistributionLayer):
         validate_args: bool = False,
         *,
         levels: int = 256,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.steps import at_step, count_steps
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -85,6 +86,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
     """
 
     event_argument = "event_size"
+    roles = ("posterior",)
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        temperature: float | Callable = 0.5,
+        temperature: Positive | Callable = 0.5,
         straight_through: bool = False,
         **kwargs,
     ):

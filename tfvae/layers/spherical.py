@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
 from tfvae.layers.von_mises_fisher import ReparameterizedVonMisesFisher
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -22,6 +23,7 @@ class _Spherical(DistributionLayer):
 
     distribution: type[tfd.Distribution]
     event_argument = "event_size"
+    roles = ("posterior", "likelihood")
 
     def __init__(
         self,
@@ -29,7 +31,7 @@ class _Spherical(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        min_concentration: float = 1e-3,
+        min_concentration: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +13,7 @@ from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
 from tfvae.objectives.total_correlation import log_aggregate_posterior
+from tfvae.options.bounds import Examples, Weight
 from tfvae.schedules import Schedule, get
 
 __all__ = ["BetaTCVAE"]
@@ -50,12 +53,12 @@ class BetaTCVAE(Objective):
 
     def __init__(
         self,
-        beta: float | Schedule = 6.0,
+        beta: Weight | Schedule = 6.0,
         *,
-        alpha: float | Schedule = 1.0,
-        gamma: float | Schedule = 1.0,
-        examples: int | None = None,
-        kl: str = "auto",
+        alpha: Weight | Schedule = 1.0,
+        gamma: Weight | Schedule = 1.0,
+        examples: Examples | None = None,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         super().__init__(kl=kl, **kwargs)

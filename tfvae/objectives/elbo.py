@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,7 @@ from tfvae.distributions.divergences import distortion_and_rates
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
+from tfvae.options.bounds import Count, Weight
 from tfvae.schedules import Schedule, get
 
 __all__ = ["ELBO"]
@@ -57,12 +59,12 @@ class ELBO(Objective):
 
     def __init__(
         self,
-        beta: float | Schedule = 1.0,
+        beta: Weight | Schedule = 1.0,
         *,
-        free_bits: float | Schedule | None = None,
-        capacity: float | Schedule | None = None,
-        samples: int = 1,
-        kl: str = "auto",
+        free_bits: Weight | Schedule | None = None,
+        capacity: Weight | Schedule | None = None,
+        samples: Count = 1,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         if samples != int(samples) or samples < 1:
