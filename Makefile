@@ -15,13 +15,15 @@ export PIP_NO_INPUT := 1
 # Errors alone: pip's warnings are about its own affairs.
 PIP_INSTALL := $(BIN)/python -m pip install -qq
 
-.PHONY: help train test lint benchmark clean
+.PHONY: help train test test-quick lint docs benchmark clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make train   install into $(VENV), train on the handwritten digits of scikit-learn,"
 	@echo "             print the results and where the figures are (CONFIG=mnist: another config)"
 	@echo "make test    install with what the tests need, lint, run the tests"
+	@echo "make test-quick  the values and refusals alone, in the inner loop: a minute and a half"
+	@echo "make docs    build the pages of docs and the API reference into site"
 	@echo "make benchmark  time tfvae beside its peers (PyTorch, pythae, JAX, installed into"
 	@echo "             $(PEERS)), write benchmarks/RESULTS.md; some 15 minutes on two quiet cores"
 	@echo "make clean   remove $(VENV), $(PEERS) and what was built (runs/ stays)"
@@ -41,6 +43,20 @@ test: lint
 	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope \
 	    --no-loadscope-reorder $(PYTEST_ARGS)
 
+# The values: no process is started, little is trained, nothing is saved.
+QUICK ?= tests/test_schedules.py tests/test_metrics.py tests/test_losses.py \
+    tests/test_architecture.py tests/distributions tests/objectives/test_elbo.py \
+    tests/data/test_batches.py tests/data/test_splits.py tests/data/test_registry.py \
+    tests/networks/test_mlp.py tests/priors/test_standard_normal.py
+test-quick: lint
+	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope \
+	    $(QUICK) $(PYTEST_ARGS)
+
+# Strict: a link that leads nowhere or a docstring that cannot be read fails it.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "The pages are in site/index.html"
+
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.compare --peers_dir=$(PEERS) $(BENCHMARK_ARGS)
 
@@ -53,6 +69,11 @@ $(VENV)/installed: setup.py | $(VENV)/created
 $(VENV)/installed-test: setup.py $(VENV)/installed
 	@echo "Installing what the tests need ..."
 	@$(PIP_INSTALL) --editable ".[test]"
+	@touch $@
+
+$(VENV)/installed-docs: setup.py $(VENV)/installed
+	@echo "Installing what the pages need ..."
+	@$(PIP_INSTALL) --editable ".[docs]"
 	@touch $@
 
 # A name on the PATH may be a shim without a Python behind it, and Debian's Python comes without
@@ -71,5 +92,5 @@ $(VENV)/created:
 	exit 1
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) build dist site *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

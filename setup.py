@@ -23,6 +23,7 @@ setup(
     # inside it, where an installed command finds them.
     packages=[*find_packages(include=["tfvae", "tfvae.*"]), "tfvae.configs"],
     package_dir={"tfvae.configs": "configs"},
+    package_data={"tfvae": ["py.typed"]},
     install_requires=[
         "absl-py>=2.0",
         "h5py>=3.11",  # reads the weights in a .keras file before Keras does
@@ -36,10 +37,12 @@ setup(
         "tensorflow-probability[tf]>=0.25",
     ],
     extras_require={
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "ruff"],
         "gpu": ["tensorflow[and-cuda]>=2.21"],
         "notebooks": ["jupyterlab>=4", *NOTEBOOKS],
         "test": [
             *NOTEBOOKS,
+            "mypy>=1.11",
             "pillow>=10",
             "pytest>=8",
             "pytest-xdist>=3.8",

@@ -48,13 +48,23 @@ SOURCES = sources()
 
 def imports(tree):
     """Full names of what a module imports, of `from a import b` both `a` and `a.b`."""
+    unseen = {id(node) for block in typed_only(tree) for node in ast.walk(block)}
     for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import in line {node.lineno}"
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def typed_only(tree):
+    """What type checkers alone see."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from node.body
 
 
 def attributes(tree):

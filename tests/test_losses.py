@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers import IndependentBernoulli, IndependentNormal
+from tfvae.layers import DistributionLambda, IndependentBernoulli, IndependentNormal
 from tfvae.losses import MeanNegativeLogLikelihood, NegativeLogLikelihood
 
 tfd = tfp.distributions
@@ -108,3 +108,60 @@ def test_both_are_saved_with_the_model(make_model, data, tmp_path):
     model.save(tmp_path / "m.keras")
     again = keras.models.load_model(tmp_path / "m.keras")
     assert again.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-6)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def normal_without_event(t):
+    return tfd.Normal(t, 1.0)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize(
+    "make_head", [lambda: DistributionLambda(normal_without_event), lambda: IndependentNormal(1)]
+)
+def test_targets_without_their_last_axis_are_the_same_targets(make_head, jit):
+    """Issue 11.1: `[n]` against batch `[n, 1]` or event `[1]` were n x n densities."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 1)).astype("float32")
+    y = (3 * x[:, 0] + rng.normal(size=40)).astype("float32")
+    weights = rng.uniform(0.5, 2, size=40)
+    seen = []
+    for target in (y, y[:, None]):
+        keras.utils.set_random_seed(0)
+        head = make_head()
+        units = getattr(head, "params_size", 1) if isinstance(head, IndependentNormal) else 1
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(units), head])
+        model.compile(
+            keras.optimizers.SGD(0.1),
+            loss=NegativeLogLikelihood(),
+            metrics=[MeanNegativeLogLikelihood(name="nll")],
+            jit_compile=jit,
+        )
+        logs = model.fit(x, target, sample_weight=weights, batch_size=16, verbose=0).history
+        seen.append([*logs["loss"], *logs["nll"], *model.layers[0].kernel.numpy().ravel()])
+    np.testing.assert_allclose(*seen, rtol=1e-6)
+
+
+def test_targets_that_would_broadcast_are_refused(make_model, data):
+    x, y, _ = data
+    model = make_model()
+    for wrong in (y[:, :1], y[:, 0]):
+        with pytest.raises(UserError, match=r"targets of shape .* batch shape .* event shape"):
+            model.fit(x, wrong, verbose=0)
+    with pytest.raises(UserError, match="do not fit"):
+        MeanNegativeLogLikelihood().update_state(y[:1], model(x))
+
+
+def test_weights_of_examples_weigh_all_their_parts():
+    p = tfd.Normal(np.arange(12, dtype="float32").reshape(3, 4), 1.0)
+    y, weights = np.zeros((3, 4), "float32"), np.array([1.0, 2.0, 4.0])
+    each = -p.log_prob(y).numpy()
+    expected = (each * weights[:, None]).mean()
+    assert float(NegativeLogLikelihood()(y, p, weights)) == pytest.approx(expected, rel=1e-6)
+    expected = np.average(each.mean(1), weights=weights)
+    metric = MeanNegativeLogLikelihood()
+    metric.update_state(y, p, weights)
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+    for wrong in (np.ones(4), np.ones([3, 2])):
+        with pytest.raises(UserError, match="one weight for each example"):
+            NegativeLogLikelihood()(y, p, wrong)

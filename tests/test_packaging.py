@@ -90,7 +90,7 @@ def test_every_import_is_required_and_every_requirement_is_used(metadata):
     assert imported == required - {"tensorboard"}
 
 
-@pytest.mark.parametrize("extra", ["gpu", "notebooks", "test"])
+@pytest.mark.parametrize("extra", ["docs", "gpu", "notebooks", "test"])
 def test_extras_are_requirements(metadata, extra):
     requirements = [Requirement(r) for r in metadata["extras_require"][extra]]
     assert len(requirements) > 0

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.targets import fitted_target, fitted_weights
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
@@ -18,19 +19,24 @@ def negative_log_likelihood(y_true, y_pred) -> tf.Tensor:
     """−log p(y) for each example, summed over the event.
 
     Args:
-        y_true: The data y, `[*batch, *event]`.
+        y_true: The data y, `[*batch, *event]`; as in Keras's own losses, a last axis of size 1 may
+            be missing or too many. Of a p without a batch axis, all examples are draws.
         y_pred: p: what a model ending in a layer of `tfvae.layers` returns.
 
     Returns:
         Nats, of p's batch shape.
 
     Raises:
-        UserError: If `y_pred` is a plain tensor.
+        UserError: If `y_pred` is a plain tensor, or the shapes do not fit.
+
+    Example:
+        >>> p = tfd.Normal(tf.zeros([2, 1]), 1.0)
+        >>> negative_log_likelihood([0.0, 0.0], p).shape
+        TensorShape([2, 1])
     """
     distribution = concrete(y_pred)
     if isinstance(distribution, tfd.Distribution):
-        y_true = tf.cast(tf.convert_to_tensor(y_true), distribution.dtype)
-        return -distribution.log_prob(y_true)
+        return -distribution.log_prob(fitted_target(y_true, distribution))
     if isinstance(y_pred, keras.KerasTensor) or _is_placeholder(y_pred):
         # Keras asks for shape and dtype before the first step, with a tensor in p's place.
         return tf.zeros(tf.shape(y_pred)[:1])
@@ -75,7 +81,7 @@ class NegativeLogLikelihood(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None) -> tf.Tensor:
         """The reduced loss; `y_pred` must not become a tensor on the way."""
         losses = negative_log_likelihood(y_true, y_pred)
-        return super().__call__(losses, losses, sample_weight)
+        return super().__call__(losses, losses, fitted_weights(sample_weight, losses))
 
     def call(self, y_true, y_pred) -> tf.Tensor:
         """Passes on the values that `__call__` has computed."""
@@ -102,7 +108,8 @@ class MeanNegativeLogLikelihood(keras.metrics.Mean):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch."""
-        return super().update_state(negative_log_likelihood(y_true, y_pred), sample_weight)
+        losses = negative_log_likelihood(y_true, y_pred)
+        return super().update_state(losses, fitted_weights(sample_weight, losses))
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -87,6 +87,27 @@ def test_loss_of_fit_is_the_negative_bound_for_each_example():
     assert kl > 1, "so that its weight is seen"
 
 
+def test_targets_without_their_last_axis_are_the_same_targets():
+    p, loss = process(X[::6])(X), layers.VariationalLoss(len(X))
+    assert float(loss(Y[:, 0], p)) == float(loss(Y, p))
+    each = np.linspace(0, 2, len(X))
+    assert float(loss(Y[:, 0], p, each)) == float(loss(Y, p, each[:, None]))
+    for wrong in (Y[:29], np.tile(Y, 2)):
+        with pytest.raises(UserError, match="do not fit a distribution"):
+            loss(wrong, p)
+    with pytest.raises(UserError, match="one weight for each example"):
+        loss(Y, p, each[None])
+
+
+def test_targets_that_keras_traces_without_a_rank_are_the_same_targets():
+    model = model_of(process(X[::6], event_shape=2))
+    model.compile(loss=layers.VariationalLoss(len(X)))
+    y = np.concatenate([Y, -Y], axis=1)
+    p = tf.function(lambda x, y: layers.VariationalLoss(len(X))(y, model(x)))
+    traced = p.get_concrete_function(tf.TensorSpec([None, 1]), tf.TensorSpec(None))
+    np.testing.assert_allclose(traced(tf.constant(X), tf.constant(y)), p(X, y), rtol=1e-6)
+
+
 def test_model_learns_predicts_and_is_saved(tmp_path):
     keras.utils.set_random_seed(0)
     model = model_of(process(X[::3], convert_to_tensor_fn="mean"))

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 
 from tfvae import recipes
-from tfvae.trainer.branches import why_whole
 from tfvae.runs import cores, default_config
 from tfvae.runs.build import build_model
+from tfvae.trainer.branches import why_whole
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """

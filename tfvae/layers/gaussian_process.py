@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.targets import fitted_target
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
 
@@ -135,7 +136,8 @@ class VariationalGaussianProcess(DistributionLayer):
         distribution = tfd.TransformedDistribution(tfd.Independent(process, 1), transpose)
 
         def expected_log_prob(y):
-            y = transpose.forward(tf.cast(y, inputs.dtype))
+            y = tf.reshape(fitted_target(y, distribution), distribution.event_shape_tensor())
+            y = transpose.forward(y)
             noise = arguments["observation_noise_variance"]
             log_prob = tfd.Normal(latent.mean(), tf.sqrt(noise)).log_prob(y)
             return tf.reduce_sum(log_prob - latent.variance() / (2 * noise), axis=0)

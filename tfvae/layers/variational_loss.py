@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.targets import fitted_weights
 from tfvae.errors import UserError
 
 __all__ = ["VariationalLoss"]
@@ -60,7 +61,8 @@ class VariationalLoss(keras.losses.Loss):
             raise UserError("VariationalLoss needs a model that ends in VariationalGaussianProcess")
         # The KL goes through the same reduction, which shares it among replicas.
         kl = tf.reshape(kl / self.num_examples, [1])
-        return super().__call__(losses, losses, sample_weight) + super().__call__(kl, kl)
+        weights = fitted_weights(sample_weight, losses)
+        return super().__call__(losses, losses, weights) + super().__call__(kl, kl)
 
     def call(self, y_true, y_pred) -> tf.Tensor:
         """Passes on the value that `__call__` has computed."""

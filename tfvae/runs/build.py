@@ -10,12 +10,12 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfvae.trainer.adam import Adam
 from tfvae import data, recipes, schedules
-from tfvae.trainer.branches import check_branches
 from tfvae.errors import UserError
 from tfvae.runs.cores import branches_of
 from tfvae.runs.sizes import fitting_memory
+from tfvae.trainer.adam import Adam
+from tfvae.trainer.branches import check_branches
 from tfvae.vae import VAE
 
 __all__ = ["build_model", "data_info", "load_data"]

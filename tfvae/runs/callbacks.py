@@ -10,9 +10,9 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfvae.trainer.steps_per_call import batches_done
 from tfvae.runs.checkpoints import restore_rest
 from tfvae.runs.files import written_whole
+from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["Clock", "EpochOfData", "RowsFile", "read_metrics"]
 

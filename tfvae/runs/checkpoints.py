@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from tfvae.errors import MissingFileError, UserError
-from tfvae.saving.loading import load
 from tfvae.runs.files import PART, checksum, write_whole, written_whole
 from tfvae.runs.workdir import Workdir
+from tfvae.saving.loading import load
 from tfvae.vae import VAE
 
 __all__ = ["Checkpoints", "Restored", "load_final", "restore_rest"]

@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from tfvae.distribute import workers
 from tfvae import distribute
+from tfvae.distribute import workers
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
 from tfvae.runs.build import build_model, data_info, load_data

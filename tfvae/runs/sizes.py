@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 
-from tfvae.saving.archive import at_most
 from tfvae.errors import UserError, one_line
+from tfvae.saving.archive import at_most
 
 __all__ = ["LAYERS", "NUMBER", "UNITS", "check_sizes", "fitting_memory", "memory_bytes"]
 
