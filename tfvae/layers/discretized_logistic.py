@@ -44,6 +44,7 @@ class DiscretizedLogistic(DistributionLayer):
         section 5.1. Salimans et al., "PixelCNN++", 2017, equation 2.
     """
 
+    values = "levels"
     params_per_element = 2
 
     def __init__(

@@ -189,6 +189,8 @@ class DiscretizedLogisticMixture(DistributionLayer):
         Salimans, Karpathy, Chen, Kingma, "PixelCNN++", 2017, equations 1 to 3.
     """
 
+    values = "levels"
+
     def __init__(
         self,
         event_shape: int | Sequence[int],

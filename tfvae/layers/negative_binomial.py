@@ -135,6 +135,7 @@ class IndependentNegativeBinomial(DistributionLayer):
         Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018.
     """
 
+    values = "levels"
     kinds = 1  # of parameters that always come from the layer before
 
     def __init__(

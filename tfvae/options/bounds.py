@@ -18,6 +18,7 @@ __all__ = [
     "Count",
     "Depth",
     "Examples",
+    "Momentum",
     "Number",
     "Positive",
     "Seed",
@@ -38,21 +39,23 @@ class Bounds(NamedTuple):
         low: The smallest number that is allowed.
         high: The largest one.
         above: Whether `low` itself is too small.
-        length: How many numbers there may be at least, in a sequence.
+        below: Whether `high` itself is too large.
     """
 
     low: float = -NUMBER
     high: float = NUMBER
     above: bool = False
-    length: int = 0
+    below: bool = False
 
     def hold(self, value: float) -> bool:
         """Whether a number lies within them; NaN does not."""
-        return self.low < value <= self.high if self.above else self.low <= value <= self.high
+        low = self.low < value if self.above else self.low <= value
+        return bool(low and (value < self.high if self.below else value <= self.high))
 
     def __str__(self) -> str:
         low = f"above {self.low:g}" if self.above else f"from {self.low:.15g}"
-        return low if self.high == NUMBER else f"{low} to {self.high:.15g}"
+        high = f"below {self.high:g}" if self.below else f"to {self.high:.15g}"
+        return low if self.high == NUMBER else f"{low} {high}"
 
 
 Count = Annotated[int, Bounds(1, UNITS)]  # units, channels, samples
@@ -60,6 +63,7 @@ Depth = Annotated[int, Bounds(1, LAYERS)]  # layers, steps of a flow
 Blocks = Annotated[int, Bounds(0, LAYERS)]
 Examples = Annotated[int, Bounds(1)]
 Number = Annotated[int, Bounds(0)]  # steps, epochs
+Momentum = Annotated[float, Bounds(0, 1, below=True)]
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
 Weight = Annotated[float, Bounds(0)]  # of a term in a loss
 Positive = Annotated[float, Bounds(0, above=True)]

@@ -24,19 +24,19 @@ AXES = {
     "objective": ("tfvae.objectives", "Objective"),
 }
 # What the model or the data say of a part, and what is plumbing: no options of a configuration.
-GIVEN = {
-    "event_shape",
+GIVEN = {"event_shape", "conditioner", "classes", "context_size", "network_options"}
+OF_LAYERS = {
     "event_size",
     "levels",
-    "low",
-    "high",
-    "conditioner",
     "convert_to_tensor_fn",
     "validate_args",
     "sample_dtype",
-    "network_options",
     "reparameterize",
-    "classes",
+}
+GIVEN_TO = {
+    "likelihood": GIVEN | OF_LAYERS,
+    "posterior": GIVEN | OF_LAYERS,
+    "prior": GIVEN | {"low", "high"},
 }
 
 
@@ -49,9 +49,9 @@ class Part(NamedTuple):
         module: The module it is public in.
         symbol: The class or function in that module.
         summary: The first line of its docstring.
-        arguments: All that its signature has.
-        extends: The recipe whose arguments a recipe takes besides its own.
-        base: The name of that.
+        arguments: All that its signature has; of a recipe, with those of the one it extends.
+        own: Of a recipe, the names of the arguments that it does not have of another one.
+        values: Of a likelihood, the kind of data that it takes, `"unit"` or `"levels"`.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Part(NamedTuple):
     summary: str
     arguments: dict[str, Option]
     own: frozenset[str]
+    values: str | None
 
     @property
     def options(self) -> dict[str, Option]:
@@ -68,7 +69,7 @@ class Part(NamedTuple):
         return {
             name: option
             for name, option in self.arguments.items()
-            if option.kinds and name not in GIVEN
+            if option.kinds and name not in GIVEN_TO.get(self.axis, GIVEN)
         }
 
     def load(self):
@@ -148,7 +149,8 @@ def parts(axis: str) -> dict[str, Part]:
             summary = symbol.doc.partition("\n\n")[0]
             name = snake_case(public)
             summary = " ".join(summary.split())
-            found[name] = Part(name, axis, module, public, summary, arguments, own)
+            values = symbol.attribute("values")
+            found[name] = Part(name, axis, module, public, summary, arguments, own, values)
     return dict(sorted(found.items()))
 
 

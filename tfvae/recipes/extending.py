@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from tfvae.errors import UserError, unknown_name
 
 __all__ = ["extends"]
 
 
-def extends(base: Callable, *, fixes: Sequence[str] = ()) -> Callable[[Callable], Callable]:
+Recipe = TypeVar("Recipe", bound=Callable)
+
+
+def extends(base: Callable, *, fixes: Sequence[str] = ()) -> Callable[[Recipe], Recipe]:
     """Gives a recipe the arguments of another one, as its `**options`, with their defaults.
 
     They stand in its signature, where `help`, editors and the command line look, and one that it
@@ -25,7 +29,7 @@ def extends(base: Callable, *, fixes: Sequence[str] = ()) -> Callable[[Callable]
         The decorator.
     """
 
-    def decorate(recipe: Callable) -> Callable:
+    def decorate(recipe: Recipe) -> Recipe:
         own = [
             p
             for p in inspect.signature(recipe).parameters.values()
