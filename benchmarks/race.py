@@ -52,12 +52,11 @@ class _Process:
     """A contestant in a process of its own."""
 
     def __init__(self, name: str, workload: Workload, python: str, images: str, folder: str):
-        module, _, replicas = name.partition(":")
         self.name = name
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
-        command = [python, "-m", f"benchmarks.contestants.{module}"]
+        command = [python, "-m", f"benchmarks.contestants.{name}"]
         command += [f"--workload={workload.name}", f"--steps={workload.steps}"]
-        command += [f"--images={images}", f"--folder={folder}", f"--replicas={replicas or 1}"]
+        command += [f"--images={images}", f"--folder={folder}"]
         # Its warnings and progress bars are nobody's business unless it fails.
         self._process = subprocess.Popen(
             command,

@@ -40,7 +40,6 @@ class Turns:
 
     Attributes:
         workload: What is to be done.
-        replicas: On how many logical devices.
         images_file: An .npz file with `x_train`, uint8 `[n, height, width, channels]`.
         folder: For files; the driver removes it.
     """
@@ -51,12 +50,10 @@ class Turns:
         parser.add_argument("--images", required=True)
         parser.add_argument("--folder", required=True)
         parser.add_argument("--steps", type=int, default=0)
-        parser.add_argument("--replicas", type=int, default=1)
         given = parser.parse_args()
         self.workload = WORKLOADS[given.workload]
         if given.steps:
             self.workload = dataclasses.replace(self.workload, steps=given.steps)
-        self.replicas = given.replicas
         self.images_file, self.folder = given.images, given.folder
         # What libraries print is no answer.
         self._answers = os.fdopen(os.dup(1), "w")

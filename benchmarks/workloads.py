@@ -9,10 +9,9 @@ import dataclasses
 
 __all__ = ["TARGETS", "TITLES", "WORKLOADS", "Target", "Workload"]
 
-# Module in `benchmarks.contestants` (with `:2` for two replicas) -> how the tables call it.
+# Module in `benchmarks.contestants` -> how the tables call it.
 TITLES = {
     "fit": "tfvae-train",
-    "fit:2": "tfvae-train, two replicas",
     "tf_loop": "TensorFlow, hand-written loop",
     "keras_example": "Keras, example of its site",
     "torch_eager": "PyTorch, eager",
@@ -95,11 +94,6 @@ WORKLOADS = {
             contestants=ALL[:-1],
             tolerance=0.05,
         ),
-        Workload(
-            "replicas",
-            f"(7) Two replicas on two logical devices, {MLP}, batch 100",
-            contestants=("fit", "fit:2"),
-        ),
     ]
 }
 
@@ -129,5 +123,4 @@ TARGETS = [
     Target("conv", "best", 1.0),
     Target("iwae", "best", 1.0),
     Target("log_prob", "best", 1.0, memory=0.5),
-    Target("replicas", "fit:2", 1 / 1.1),
 ]

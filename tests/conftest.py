@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae.distribute import one_processor
+from tfvae import distribute
 
 # Two replicas on one processor, for `MirroredStrategy(["CPU:0", "CPU:1"])`.
 tf.config.set_logical_device_configuration(
@@ -41,6 +41,46 @@ LONGEST = (
     "cli/test_conditional.py",
     "runs/test_killed.py",
 )
+
+
+class FixedNoise(tfd.Normal):
+    """A normal whose noise is a function of the example, so that it is the same on any replica."""
+
+    def __init__(self, loc, scale, noise, name="FixedNoise"):
+        parameters = dict(locals())
+        self.noise = noise
+        super().__init__(loc, scale, name=name)
+        self._parameters = parameters
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            **super()._parameter_properties(dtype, num_classes),
+            "noise": tfp.util.ParameterProperties(),
+        }
+
+    def _sample_n(self, n, seed=None):
+        k = tf.range(1.0, tf.cast(n, tf.float32) + 1.0)[:, None, None]
+        return self.loc + self.scale * 2.0 * tf.sin(k * self.noise)
+
+
+class NoiseOfTheExample(keras.layers.Layer):
+    """A linear encoder of 3x2 images with noise that the image determines."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(4)
+
+    def build(self, shape):
+        self.dense.build((None, 6))
+
+    def call(self, x):
+        x = tf.reshape(x, [-1, 6])
+        loc, raw = tf.split(self.dense(x), 2, axis=-1)
+        noise = tf.linalg.matmul(
+            x, [[1.0, 9.0], [2.0, 7.0], [3.0, 1.0], [5.0, 2.0], [7.0, 4.0], [11.0, 8.0]]
+        )
+        return tfd.Independent(FixedNoise(loc, 0.1 + tf.nn.softplus(raw), noise), 1)
 
 
 def pytest_collection_modifyitems(items):
@@ -115,10 +155,25 @@ def make_vae():
     return make
 
 
+@pytest.fixture
+def same_noise_everywhere(make_vae):
+    """Makes a VAE whose steps on any number of replicas can be compared."""
+
+    def make(make_objective):
+        decoder = make_vae(built=False).decoder
+        keras.utils.set_random_seed(1)  # of the weights of encoder and objective
+        vae = tfvae.VAE(NoiseOfTheExample(), decoder, objective=make_objective())
+        vae.build((None, 3, 2, 1))
+        vae.compile(keras.optimizers.SGD(0.1))
+        return vae
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def mirrored():
-    """Two replicas on the processor: the package's own, for TensorFlow mixes up those of two."""
-    return one_processor.mirrored(("CPU:0", "CPU:1"))
+    """Two replicas on the processor, by the road of GPUs; one object, see `distribute.strategy`."""
+    return distribute.strategy("mirrored", logical_devices=2)
 
 
 def _raw(scale, minimum):
@@ -222,14 +277,14 @@ def assert_same_weights():
 def run_python():
     """Runs a program in a process of its own; the last line of its output is JSON."""
 
-    def run(program, *flags):
+    def run(program, *flags, timeout=600):
         environment = {**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "1"}
         done = subprocess.run(
             [sys.executable, *flags, "-c", program],
             env=environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]

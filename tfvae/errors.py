@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import difflib
 import re
@@ -23,10 +24,6 @@ class UserError(ValueError):
 
     The command line prints the message alone; from Python it is an ordinary `ValueError`.
     """
-
-    # Keras wraps the message of an error inside a layer into a page about the call's arguments,
-    # but for errors that have this attribute: it has been there before.
-    _keras_call_info_injected = True
 
 
 class MissingFileError(UserError, FileNotFoundError):
@@ -59,9 +56,12 @@ def readable_errors() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        told = re.search(r"tfvae\.errors\.\w+: ([^\n]+)", str(error))
+        told = re.search(r"(assertion failed: \[)?tfvae\.errors\.\w+: ([^\n]+)", str(error))
         if told and type(error).__module__.startswith("tensorflow"):
-            raise UserError(told[1].strip()) from error
+            text = told[2].strip()
+            if told[1]:  # TensorFlow writes what an assertion says as in C, and a bracket behind it
+                text = codecs.escape_decode(text.rpartition("]")[0])[0].decode("utf-8", "replace")
+            raise UserError(text) from error
         raise
 
 

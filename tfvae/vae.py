@@ -32,7 +32,8 @@ class VAE(ObjectiveModel):
     """A variational autoencoder: an encoder q(z|x), a decoder p(x|z), a prior p(z), an objective.
 
     The training step minimises the mean over the batch of the objective, by default the negative
-    ELBO, −E_q log p(x|z) + KL(q(z|x) ‖ p(z)): summed over the event, in nats. Noise is a function
+    ELBO, −E_q log p(x|z) + KL(q(z|x) ‖ p(z)): summed over the event, in nats. The equation is
+    `tfvae.distributions.elbo`, one function for objectives, logs and `elbo`. Noise is a function
     of (seed, step, replica), so that a run can be repeated, and resumed exactly.
 
     Args:

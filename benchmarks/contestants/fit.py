@@ -78,8 +78,6 @@ def train(turns: Turns) -> None:
     train.main = main
     sys.argv = ["tfvae-train", "--config=configs/mnist.py", *flags_of(turns)]
     sys.argv.append(f"--workdir={tempfile.mkdtemp(dir=turns.folder)}")
-    if turns.replicas > 1:
-        sys.argv += ["--strategy=mirrored", f"--logical_devices={turns.replicas}"]
     train.run()
 
 

@@ -81,10 +81,9 @@ def test_targets_are_ratios_of_medians(part):
         "mlp": {"fit": result(part, 1, 2, 9), "tf_loop": result(part, 3.2, 3.2)},
         "iwae": {n: result(part, s) for n, s in [("fit", 1.0), ("tf_loop", 0.9), ("jax_scan", 2)]},
         "log_prob": {"fit": result(part, 1.0, peak=50), "jax_scan": result(part, 1.5, peak=99)},
-        "replicas": {"fit": result(part, 1.0), "fit:2": result(part, 1.05)},
     }
     rows = report.targets_table(results).splitlines()[2:]
-    assert [row.split("|")[-2].strip() for row in rows] == ["yes", "**no**", "**no**", "yes"]
+    assert [row.split("|")[-2].strip() for row in rows] == ["yes", "**no**", "**no**"]
     assert "1.60" in rows[0]
     assert "hand-written" in rows[1]
     assert "memory 0.51" in rows[2]

@@ -3,6 +3,7 @@
 The objectives are found by themselves: one without a line fails the first test.
 """
 
+import doctest
 import importlib
 import inspect
 import json
@@ -15,11 +16,14 @@ import numpy as np
 import pytest
 import scipy.special
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfvae
+from tfvae import Latent, VAEOutput
 from tfvae.distributions.divergences import log_importance_weights
 from tfvae.schedules import Linear
 
+tfd = tfp.distributions
 FOLDER = tfvae.objectives.__path__
 HERE = pathlib.Path(__file__).parent
 
@@ -195,14 +199,54 @@ def test_fit_takes_a_step(make, binary, name, kwargs, jit):
     assert np.isfinite(np.concatenate([w.ravel() for w in vae.get_weights()])).all()
 
 
+@every_line
+def test_an_example_of_weight_two_is_the_example_twice(make, binary, name, kwargs, value):
+    vae, objective = make(name, kwargs), found()[name](**kwargs)
+    x, places = binary[:12], [*range(12), 3]
+    output = vae(x, samples=vae.objective.samples, seed=0)
+    latent, axis = output.latents[0], 0 if vae.objective.samples is None else 1
+
+    def run(places, weights):
+        keras.utils.set_random_seed(0)  # of a discriminator's weights
+        z = tf.gather(latent.z, places, axis=axis)
+        again = VAEOutput((Latent(z, vae.encode(x[places]), latent.prior),), vae.decode(z))
+        weights = None if weights is None else tf.constant(weights)
+        return objective(x[places], again, step=5, weights=weights)
+
+    twice = run(places, None)
+    weights = np.ones(12, np.float32)
+    weights[3] = 2.0
+    weighted = run(list(range(12)), weights)
+    # Where the batch is the data set: only then does the twin of an example come with it for sure.
+    if "examples" in kwargs:
+        objective.examples = 1
+        twice, weighted = run(places, None), run(list(range(12)), weights)
+    np.testing.assert_allclose(weighted.loss, twice.loss[:12], rtol=1e-4, atol=1e-5)
+    for term in twice.terms:
+        np.testing.assert_allclose(
+            weighted.terms[term], twice.terms[term][:12], rtol=1e-4, atol=1e-4, err_msg=term
+        )
+
+
 @every_objective
-def test_two_replicas(make, mirrored, binary, name, kwargs):
+def test_steps_on_two_replicas_are_the_steps_on_one(
+    same_noise_everywhere, mirrored, binary, assert_same_weights, name, kwargs
+):
+    """With batches that two replicas share unevenly, and sample weights."""
+    weights = np.random.default_rng(1).choice(np.float32([0.5, 1.0, 2.0]), 14)
+    nothing = np.zeros((14, 0), np.float32)
+    data = tf.data.Dataset.from_tensor_slices((binary[:14], nothing, weights)).batch(7)
+    still = {"optimizer": keras.optimizers.SGD(0.0)} if "units" in kwargs else {}
+    one = same_noise_everywhere(lambda: found()[name](**kwargs, **still))
+    start = one.get_weights()
     with mirrored.scope():
-        vae = make(name, kwargs)
-    logs = vae.fit(tf.data.Dataset.from_tensors(binary[:7]).repeat(2), verbose=0).history
-    assert np.isfinite([values[0] for values in logs.values()]).all()
-    assert int(vae.step) == 2
-    for weight in vae.weights:
+        two = same_noise_everywhere(lambda: found()[name](**kwargs, **still))
+    logs = [vae.fit(data, verbose=0).history for vae in (one, two)]
+    assert_same_weights(one, two, rtol=1e-4, atol=1e-5)
+    assert max(np.abs(a - b).max() for a, b in zip(start, one.get_weights(), strict=True)) > 1e-3
+    for term in set(logs[0]) - {"discriminator_loss"}:
+        np.testing.assert_allclose(logs[0][term], logs[1][term], rtol=1e-4, err_msg=term)
+    for weight in two.weights:
         a, b = mirrored.experimental_local_results(weight.value)
         np.testing.assert_array_equal(a, b, err_msg=weight.path)
 
@@ -233,3 +277,130 @@ def test_a_saved_run_goes_on_exactly(make, binary, tmp_path, assert_same_weights
     assert_same_weights(whole, resumed)
     evaluated = [vae.evaluate(data, verbose=0, return_dict=True) for vae in (whole, resumed)]
     assert evaluated[0] == evaluated[1]
+
+
+# What an objective of the user's own has to return.
+
+
+def mean_loss(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(tf.reduce_mean(-bound.elbo), terms)
+
+
+def bare_tensor(x, output, bound, terms):
+    return -bound.elbo
+
+
+def scalar_term(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(-bound.elbo, {**terms, "mmd": tf.constant(0.5)})
+
+
+def broadcasting_term(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(-bound.elbo, {**terms, "mmd": bound.rate[:, None]})
+
+
+def no_elbo(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(-bound.elbo, {"rate": bound.rate})
+
+
+def another_name(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(-bound.elbo, {**terms, 3: bound.rate})
+
+
+def integers(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(tf.cast(bound.elbo, tf.int32), terms)
+
+
+def no_terms(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(-bound.elbo, None)
+
+
+def none_at_all(x, output, bound, terms):
+    return None
+
+
+def draws(x, output, bound, terms):
+    return tfvae.ObjectiveOutput(-bound.elbo, {**terms, "draws": tf.zeros([3])})
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (
+            mean_loss,
+            r"the loss of Mine has shape \[\] and has to have shape \[batch\], here \[40\]",
+        ),
+        (bare_tensor, r"Mine.call returned a tensor of shape \[40\]: return tfvae.ObjectiveOutput"),
+        (scalar_term, r"the term 'mmd' of Mine has shape \[\] .* tf.fill\(tf.shape\(x\)\[:1\]"),
+        (broadcasting_term, r"the term 'mmd' of Mine has shape \[40, 1\]"),
+        (no_elbo, r"terms of Mine have no 'elbo' and no 'distortion': add \*\*self.elbo_terms"),
+        (another_name, "a term of Mine is named 3: take a string"),
+        (integers, "the loss of Mine is of type int32: tf.cast it to float32"),
+        (no_terms, "the terms of Mine are an object of type NoneType: give a dict"),
+        (none_at_all, "Mine.call returned an object of type NoneType"),
+        (draws, r"the term 'draws' of Mine has shape \[3\]"),
+    ],
+)
+def test_what_is_no_number_per_example_is_refused(make_vae, binary, returned, words):
+    class Mine(tfvae.objectives.Objective):
+        def call(self, x, output, *, step=0):
+            bound = tfvae.distributions.elbo(x, output)
+            return returned(x, output, bound, self.elbo_terms(x, output, bound))
+
+    output = make_vae()(binary, seed=0)
+    with pytest.raises(tfvae.UserError, match=words) as refusal:
+        Mine()(binary, output)
+    assert "\n" not in str(refusal.value)
+    # Before the first step, and in a graph that does not know the size of the batch.
+    vae = make_vae(objective=Mine(), built=False)
+    vae.compile("sgd")
+    with pytest.raises(
+        tfvae.UserError, match=words.partition(r" and has to")[0].replace("40", "1")
+    ):
+        vae.fit(tf.data.Dataset.from_tensor_slices(binary).batch(8), verbose=0)
+    traced = tf.function(
+        lambda x: Mine()(x, make_output(x, output)).loss,
+        input_signature=[tf.TensorSpec([None, 3, 2, 1])],
+        autograph=False,  # which wraps errors
+    )
+    with pytest.raises(tfvae.UserError):
+        traced(binary)
+
+
+def make_output(x, output):
+    """An output of the same distributions whose batch is as long as x is."""
+    latent = output.latents[0]
+    zeros = tf.zeros_like(tf.reshape(x, [-1, 6])[:, :2])
+    q = tfd.Independent(tfd.Normal(zeros, 1.0), 1)
+    likelihood = tfd.Independent(tfd.Bernoulli(logits=tf.zeros_like(x)), 3)
+    return VAEOutput((Latent(zeros, q, latent.prior),), likelihood)
+
+
+def test_the_example_of_an_objective_of_ones_own(make_vae, binary, tmp_path):
+    """The docstring's code: it trains, its value is that of NumPy, and the file keeps it."""
+    examples = doctest.DocTestParser().get_examples(inspect.getdoc(tfvae.objectives.Objective))
+    parts = make_vae(built=False)
+    names = {"encoder": parts.encoder, "decoder": parts.decoder}
+    names |= {"keras": keras, "tf": tf, "tfvae": tfvae}
+    for example in examples:
+        exec(compile(example.source, "docstring", "exec"), names)
+    vae = names["model"]
+    assert vae.objective.strength == 100.0
+    vae.compile(keras.optimizers.SGD(0.1))
+    logs = vae.fit(binary, batch_size=20, verbose=0).history
+    assert np.isfinite(logs["mmd"]).all()
+    assert logs["loss"][0] == pytest.approx(100 * logs["mmd"][0] - logs["elbo"][0], rel=1e-4)
+    output = vae(binary, seed=0)
+    terms = vae.objective(binary, output, step=3).terms
+    z = output.latents[0].z.numpy().astype(np.float64)
+    seed = tfvae.distribute.fold_in(tfvae.distribute.as_seed(7), 3)
+    prior = output.latents[0].prior.sample(40, seed=seed).numpy().astype(np.float64)
+
+    def kernel(a, b):
+        return np.exp(-((a[:, None] - b) ** 2).sum(-1) / 2).mean()
+
+    truth = kernel(z, z) + kernel(prior, prior) - 2 * kernel(z, prior)
+    np.testing.assert_allclose(terms["mmd"], np.full(40, truth), rtol=1e-4, atol=1e-6)
+    vae.save(tmp_path / "m.keras")
+    same = tfvae.load(tmp_path / "m.keras")
+    assert same.objective.strength == 100.0
+    np.testing.assert_allclose(same.elbo(binary, seed=1), vae.elbo(binary, seed=1), rtol=1e-5)

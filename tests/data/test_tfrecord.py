@@ -1,5 +1,8 @@
 import itertools
 import json
+import os
+import pathlib
+import time
 
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import tensorflow as tf
 
 from tfvae import data
 from tfvae.data import tfrecord
+from tfvae.data.checksums import masked_crc
 from tfvae.data.record_index import count_records
 from tfvae.errors import MissingFileError, UserError, readable_errors
 
@@ -216,6 +220,71 @@ def test_damaged_records_are_refused_or_left_out_and_counted(tmp_path):
     assert shuffled == levels(name, "all", shuffle=True, damaged="skip")
 
 
+def test_behind_a_broken_length_the_next_record_is_found(tmp_path):
+    path = tmp_path / "a.tfrecord"
+    data.write_tfrecord(path, images(0, 12))
+    (tmp_path / "a.tfrecord.manifest.json").unlink()
+    name, whole = f"tfrecord:{path}", path.read_bytes()
+    offsets = [0]
+    while offsets[-1] < len(whole):
+        offsets.append(offsets[-1] + 16 + int.from_bytes(whole[offsets[-1] :][:8], "little"))
+    length = int.to_bytes(1 << 40, 8, "little")
+    huge = length + int(masked_crc(np.frombuffer(length, np.uint8)[None])[0]).to_bytes(4, "little")
+    for begin, filling, lost, left_out in (
+        (offsets[4], b"\xff", {4}, 1),  # a length
+        (offsets[4], bytes(offsets[6] - offsets[4] + 3), {4, 5, 6}, 1),  # three, and it says one
+        (offsets[0], b"\xff", {0}, 1),
+        (offsets[11], b"\xff", {11}, 1),
+        (offsets[2], huge, {2}, 1),  # a length that is right and cannot be
+        (offsets[8] + 8, b"\0\0\0\0", {8}, 1),  # the checksum of a length
+    ):
+        path.write_bytes(whole[:begin] + filling + whole[begin + len(filling) :])
+        number = min(lost)
+        with pytest.raises(
+            UserError, match=rf"its record {number} at byte {offsets[number]} of {len(whole)}"
+        ):
+            data.info(name)
+        assert data.info(name, damaged="skip").left_out == left_out
+        left = [n for n in range(12) if n not in lost]
+        assert levels(name, "all", shuffle=False, damaged="skip") == left
+
+
+def test_files_without_any_record_are_soon_given_up(tmp_path):
+    path, begin = tmp_path / "a.tfrecord", time.process_time()
+    empty = bytes(8) + int(masked_crc(np.zeros((1, 8), np.uint8))[0]).to_bytes(4, "little")
+    for content in (bytes(16_384), bytes(4 << 20), 2000 * (empty + bytes(4)), b"\xff" * 50_000):
+        path.write_bytes(content)
+        with pytest.raises(MissingFileError, match="there is no whole record in the files of"):
+            data.info(f"tfrecord:{path}", damaged="skip")
+        with pytest.raises(UserError, match="damaged"):
+            data.info(f"tfrecord:{path}")
+    assert time.process_time() - begin < 10  # the first alone took 35 s
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 3))
+    for name, make in (
+        ("b.tfrecord", lambda path: path.mkdir()),
+        ("c.tfrecord", os.mkfifo),
+        ("d.tfrecord", lambda path: path.symlink_to("/dev/zero")),
+        ("e.tfrecord.manifest.json", os.mkfifo),
+    ):
+        make(tmp_path / name)
+        with pytest.raises(UserError, match=rf"{name} is a (folder|pipe|device): "):
+            data.info(f"tfrecord:{tmp_path}/*.tfrecord")
+        os.rename(tmp_path / name, tmp_path / "x")
+        (tmp_path / "x").rmdir() if (tmp_path / "x").is_dir() else (tmp_path / "x").unlink()
+
+
+def test_a_manifest_that_counts_more_than_a_file_can_hold(tmp_path):
+    manifest = data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 3))
+    content = json.loads(pathlib.Path(manifest).read_text())
+    content["files"][0]["records"] = 10**12
+    pathlib.Path(manifest).write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"manifest\.json is damaged"):
+        data.info(f"tfrecord:{tmp_path}/a.tfrecord")
+
+
 def test_an_image_in_a_record_that_cannot_be_decoded(tmp_path):
     def record(content):
         feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))
@@ -244,8 +313,8 @@ def spy_on_reading(monkeypatch):
         opened.add(file.numpy().decode())
         return file
 
-    def noted(file, count):
-        return whole(tf.py_function(note, [file], tf.string), count)
+    def noted(file, count, offset):
+        return whole(tf.py_function(note, [file], tf.string), count, offset)
 
     monkeypatch.setattr(tfrecord, "whole_or_empty", noted)
     return opened

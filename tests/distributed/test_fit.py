@@ -35,7 +35,7 @@ def test_workers_do_what_one_device_does(
         assert facts["sums"] == [count * (count - 1) // 2, count * 2**40]
         assert min(facts["noise"]) > 1e-4
         if "weights" in names:
-            # Where this fails, Keras has been repaired: see the functions of `ReplicatedModel`.
+            # Where this fails, Keras has been repaired: see `functions.steps_on_replicas`.
             keras_alone = (tmp_path / str(index) / "keras.txt").read_text()
             assert "Invalid reduction dimension" in keras_alone
         if "records" in names:  # a look at the first batch, and half of the files in two epochs

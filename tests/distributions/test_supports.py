@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae.distributions.batch_axes import Unfolded
+from tfvae.distributions.elbo import EvidenceLowerBound
 from tfvae.distributions.supports import check_data, check_shape, support_of
 
 tfd = tfp.distributions
@@ -122,11 +123,51 @@ def test_an_unknown_size_passes():
 
 def test_bits_per_dim_stand_where_the_data_are_discrete():
     terms = {}
+    distortion, rate = tf.constant(10.0), tf.constant(2.0)
+    bound = EvidenceLowerBound(-distortion - rate, distortion, rate, (rate,))
     for case in ("IndependentBernoulli", "IndependentNormal", "DiscretizedLogistic"):
         output = tfvae.VAEOutput((), SUPPORTS[case][0]())
-        terms[case] = tfvae.objectives.Objective.elbo_terms(
-            tf.zeros([4, 3, 2]), output, tf.constant(10.0), tf.constant(2.0)
-        )
+        terms[case] = tfvae.objectives.Objective.elbo_terms(tf.zeros([4, 3, 2]), output, bound)
     assert "bits_per_dim" not in terms["IndependentNormal"]
     assert float(terms["IndependentBernoulli"]["bits_per_dim"]) == pytest.approx(2 / np.log(2))
     assert "bits_per_dim" in terms["DiscretizedLogistic"]
+
+
+def one_hot(*axes):
+    return tfd.OneHotCategorical(tf.zeros([4, *axes]))
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "event", "symbols"),
+    [
+        (one_hot(5), (5,), 1),
+        (tfd.Independent(one_hot(7, 5), 1), (7, 5), 7),
+        (tfd.Independent(one_hot(3, 2, 5), 2), (3, 2, 5), 6),
+        (Unfolded(tfd.Independent(one_hot(7, 5), 1), tf.constant([2, 2])), (7, 5), 7),
+        (tfd.MixtureSameFamily(tfd.Categorical([0.0, 0.0]), one_hot(2, 5)), (5,), 1),
+        (of_layer(layers.IndependentCategorical((7,), levels=5)), (7,), 7),
+        (bernoulli(), (3, 2), 6),
+        (tfd.Independent(tfd.Poisson(tf.ones([4, 3])), 1), (3,), 3),
+        (tfd.Independent(tfd.Normal(tf.zeros([4, 3]), 1.0), 1), (3,), None),
+        (tfd.RelaxedOneHotCategorical(0.5, tf.zeros([4, 5])), (5,), None),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_a_one_hot_vector_is_one_symbol(likelihood, event, symbols):
+    assert support_of(likelihood).symbols(event) == symbols
+
+
+@pytest.mark.parametrize("classes", [2, 4, 256])
+def test_uniform_symbols_take_the_logarithm_of_their_number_in_bits(classes):
+    """K equally likely symbols have log2 K bits each, in whatever form they are written."""
+    x = tf.constant([[0, 1, 1]] * 4)
+    written = {
+        "one-hot": (tfd.Independent(one_hot(3, classes), 1), tf.one_hot(x, classes)),
+        "integers": (of_layer(layers.IndependentCategorical((3,), levels=classes)), x),
+    }
+    z = tf.zeros([4, 2])
+    q = tfd.Independent(tfd.Normal(z, 1.0), 1)
+    for name, (likelihood, x) in written.items():
+        output = tfvae.VAEOutput((tfvae.Latent(z, q, q),), likelihood)
+        bits = tfvae.objectives.ELBO()(x, output).terms["bits_per_dim"]
+        np.testing.assert_allclose(bits, [np.log2(classes)] * 4, rtol=1e-6, err_msg=name)

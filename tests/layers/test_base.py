@@ -8,12 +8,16 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers import (
+    CategoricalMixtureOfOneHotCategorical,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     DistributionLayer,
     IndependentBernoulli,
     IndependentCategorical,
+    IndependentLogistic,
     IndependentNormal,
+    IndependentPoisson,
+    MixtureLogistic,
     MixtureNormal,
     MixtureSameFamily,
     MultivariateNormalTriL,
@@ -163,3 +167,48 @@ def test_a_shared_scale_starts_at_one_and_learns():
     model.compile(keras.optimizers.Adam(0.1), loss=lambda y, d: -d.log_prob(y))
     model.fit(x, y, epochs=150, batch_size=64, verbose=0)
     np.testing.assert_allclose(model(x).stddev(), np.sqrt(np.mean(y**2)), rtol=0.01)
+
+
+NEW = [
+    # class, arguments in tfp's order, parameters, event shape
+    (IndependentNormal, ([3], False, "n"), 6, (3,)),
+    (IndependentLogistic, ([3], False, "n"), 6, (3,)),
+    (IndependentPoisson, ([3], False, "n"), 3, (3,)),
+    (IndependentBernoulli, ([3], tf.int32, False, "n"), 3, (3,)),
+    (OneHotCategorical, (3, tf.int32, False, "n"), 3, (3,)),
+    (CategoricalMixtureOfOneHotCategorical, (3, 2, tf.int32, False, "n"), 8, (3,)),
+    (MultivariateNormalTriL, (3, False, "n"), 9, (3,)),
+    (MixtureNormal, (2, [3], False, "n"), 14, (3,)),
+    (MixtureLogistic, (2, [3], False, "n"), 14, (3,)),
+    (MixtureSameFamily, (2, IndependentNormal(3, dtype="float64"), False, "n"), 14, (3,)),
+]
+
+
+@pytest.mark.parametrize(
+    ("cls", "args", "size", "event"), NEW, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_new_takes_the_arguments_of_tfp_by_position_and_keeps_the_float_type(
+    cls, args, size, event
+):
+    params = tf.random.stateless_normal([5, size], (1, 2), dtype=tf.float64)
+    distribution = cls.new(params, *args)
+    assert distribution.batch_shape == (5,)
+    assert distribution.event_shape == event
+    sample = distribution.sample()
+    assert sample.dtype == (tf.int32 if any(a is tf.int32 for a in args) else tf.float64)
+    assert distribution.log_prob(sample).dtype == tf.float64
+
+
+def test_new_takes_the_arguments_of_tfp_by_name():
+    params = tf.zeros([5, 3])
+    distribution = IndependentBernoulli.new(params, event_shape=3, dtype=tf.int32, name="b")
+    assert distribution.sample().dtype == tf.int32
+    assert IndependentNormal.new([[0, 0]], 1).dtype == tf.float32
+    assert IndependentNormal.new(tf.zeros([5, 6]), 3, dtype=tf.float64).dtype == tf.float64
+
+
+def test_new_refuses_what_is_given_twice_or_has_weights():
+    with pytest.raises(UserError, match="event_shape"):
+        IndependentNormal.new(tf.zeros([5, 6]), 3, event_shape=3)
+    with pytest.raises(UserError, match="make the layer and call it"):
+        IndependentNormal.new(tf.zeros([5, 3]), 3, scale="shared")

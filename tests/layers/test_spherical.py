@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers import PowerSpherical, VonMisesFisher
+from tfvae.layers.power_spherical import TurnedPowerSpherical
 from tfvae.layers.von_mises_fisher import ReparameterizedVonMisesFisher, _slope
 
 tfd = tfp.distributions
@@ -41,7 +42,7 @@ def test_power_spherical_density(dim):
     )
     x = np.stack([mu, unit(dim, 1)])
     expected = kappa * np.log1p(x @ mu) - np.log(around * total)
-    np.testing.assert_allclose(tfd.PowerSpherical(mu, kappa).log_prob(x), expected, rtol=1e-4)
+    np.testing.assert_allclose(TurnedPowerSpherical(mu, kappa).log_prob(x), expected, rtol=1e-4)
 
 
 def cosine_quantile(u, kappa, dim):
@@ -92,6 +93,59 @@ def test_gradient_of_samples_is_the_gradient_of_the_mean(layer):
     single = tape.gradient(drawn, rows).numpy()
     error = single.std(0) / np.sqrt(n)
     assert np.all(np.abs(single.mean(0) - tape.gradient(exact, params)) < 4.5 * error + 1e-6)
+
+
+def directions(dim):
+    """At the first axis, close to it, opposite to it, across, anywhere."""
+    first, across = np.eye(dim)[0], np.append(0, unit(dim - 1, 3))
+    close = first + np.outer([1e-3, 1e-6], across)
+    return np.float32([first, *close, -first, -first + 1e-3 * across, across, unit(dim)])
+
+
+@pytest.mark.parametrize("cls", [ReparameterizedVonMisesFisher, TurnedPowerSpherical])
+@pytest.mark.parametrize("dim", [2, 3, 5, 10])
+def test_gradient_to_every_direction_is_that_of_the_mean_and_bounded(cls, dim):
+    """d E[v·x] / dμ = A(κ) (v − (v·μ) μ), issue 11.4: at e_1 it was 0, near it 21 to 37."""
+    n, kappa = 4000, 2.0
+    v = np.linspace(1, 2, dim, dtype="float32")
+    mean = directions(dim)
+    rows = tf.Variable(np.tile(mean, (n, 1, 1)))
+    with tf.GradientTape() as tape:
+        distribution = cls(tf.math.l2_normalize(rows, axis=-1), tf.fill(rows.shape[:2], kappa))
+        x = distribution.sample(seed=(1, 2))
+        total = tf.reduce_sum(x * v)
+    np.testing.assert_allclose(np.linalg.norm(x, axis=-1), 1, atol=1e-6)
+    single = tape.gradient(total, rows).numpy()
+    length = np.linalg.norm(cls(mean[0], kappa).mean())
+    mu = mean / np.linalg.norm(mean, axis=-1, keepdims=True)
+    expected = length * (v - (mu @ v)[:, None] * mu)
+    assert np.all(np.abs(single.mean(0) - expected) < 5 * single.std(0) / np.sqrt(n) + 1e-5)
+    assert np.linalg.norm(single, axis=-1).max() < 1.01 * np.linalg.norm(v)
+    # The draws have the moments of the distribution too.
+    assert np.all(np.abs(x.numpy().mean(0) - length * mu) < 5 * x.numpy().std(0) / np.sqrt(n))
+
+
+@pytest.mark.parametrize("dim", [3, 5])
+@pytest.mark.parametrize("where", range(7))
+def test_draws_have_the_moments_of_scipys(dim, where):
+    n, mu = 4000, directions(dim)[where]
+    mine = ReparameterizedVonMisesFisher(mu, 4.0).sample(n, seed=(1, 2)).numpy()
+    exact = np.float64(mu) / np.linalg.norm(np.float64(mu))
+    other = scipy.stats.vonmises_fisher(exact, 4.0).rvs(n, random_state=0)
+    for power in (mine, other), (mine**2, other**2), (mine**3, other**3):
+        a, b = power
+        error = np.sqrt(a.var(0) / n + b.var(0) / n)
+        assert np.all(np.abs(a.mean(0) - b.mean(0)) < 5 * error)
+
+
+def test_gradient_of_power_spherical_draws_to_a_great_concentration_is_finite():
+    kappa = tf.Variable(1e6)
+    with tf.GradientTape() as tape:
+        x = TurnedPowerSpherical([0.6, 0.8, 0.0], kappa).sample(500, seed=(1, 2))
+        spread = tf.reduce_mean(tf.square(x[:, 2]))
+    # (1 + cos θ)^κ is about 2^κ exp(−κ θ² / 4): E x_3² is 2 / κ.
+    assert float(spread) == pytest.approx(2e-6, rel=0.2)
+    assert float(tape.gradient(spread, kappa)) == pytest.approx(-2e-12, rel=0.2)
 
 
 @pytest.mark.parametrize("layer", [VonMisesFisher, PowerSpherical])

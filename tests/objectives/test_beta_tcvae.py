@@ -118,10 +118,18 @@ def test_a_data_set_of_unknown_length_is_refused(make_vae, binary):
     vae.fit(data, verbose=0)
 
 
-@pytest.mark.parametrize("posterior", [tfvae.layers.MultivariateNormalTriL])
-def test_a_posterior_that_is_not_factorized_is_refused_when_built(make_vae, posterior):
+def test_a_posterior_whose_marginals_are_not_known_is_refused_when_built(make_vae):
     with pytest.raises(tfvae.UserError, match="take a factorized posterior"):
-        make_vae(latent=posterior(2), objective=BetaTCVAE())
+        make_vae(latent=tfvae.layers.VonMisesFisher(3), objective=BetaTCVAE())
+
+
+def test_a_posterior_of_full_covariance_trains(make_vae, binary):
+    vae = make_vae(latent=tfvae.layers.MultivariateNormalTriL(2), objective=BetaTCVAE())
+    vae.compile(keras.optimizers.SGD(0.1), jit_compile=True)
+    logs = vae.fit(binary, batch_size=20, verbose=0).history
+    assert np.isfinite([values[0] for values in logs.values()]).all()
+    parts = ("mutual_information", "total_correlation", "dimension_wise_kl")
+    assert sum(logs[part][0] for part in parts) == pytest.approx(logs["rate"][0], rel=1e-4)
 
 
 def test_several_groups_are_refused():

@@ -146,6 +146,49 @@ def test_free_bits_can_follow_a_schedule(batch):
         assert np.mean(loss - terms["distortion"]) == pytest.approx(penalty, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("weights", "mean"), [([2, 1, 1, 0], 0.625), ([0, 0, 3, 1], 2.125), ([1, 1, 1, 1], 1.25)]
+)
+def test_with_sample_weights_the_mean_rate_is_the_weighted_one(batch, weights, mean):
+    x, output = batch()
+    weights = np.float32(weights)
+    plain = ELBO()(x, output).terms["distortion"]
+    for kwargs, penalty in [
+        ({"free_bits": 1.0}, max(1.0, mean)),
+        ({"capacity": 1.0, "beta": 3.0}, 3.0 * abs(mean - 1.0)),
+    ]:
+        loss, terms = ELBO(**kwargs)(x, output, weights=weights)
+        found = np.average(loss - plain, weights=weights)
+        assert found == pytest.approx(penalty, rel=1e-4, abs=1e-5)
+        np.testing.assert_allclose(terms["rate"], RATES, rtol=1e-6)
+
+
+def test_examples_without_any_weight_have_a_finite_loss(batch):
+    x, output = batch()
+    for kwargs in ({"free_bits": 1.0}, {"capacity": 1.0}):
+        assert np.isfinite(ELBO(**kwargs)(x, output, weights=tf.zeros(4)).loss).all()
+
+
+@pytest.mark.parametrize("kwargs", [{"free_bits": 1.9}, {"capacity": 1.9}], ids=str)
+def test_fit_hands_the_weights_to_the_objective(make_vae, binary, kwargs):
+    """The floor lies between the weighted mean rate and the plain one, so that it shows."""
+    vae = make_vae(objective=ELBO(**kwargs), seed=5)
+    vae.compile(keras.optimizers.SGD(0.0))
+    rates = ELBO()(binary, vae(binary)).terms["rate"].numpy()
+    order = np.argsort(rates)
+    weights = np.zeros(40, np.float32)
+    weights[order[20:]] = 2.0
+    floor = float(rates.mean() + np.average(rates, weights=weights)) / 2
+    for name in kwargs:
+        setattr(vae.objective, name, tfvae.schedules.get(floor))
+    given = {"sample_weight": weights, "batch_size": 40, "verbose": 0}
+    for logs in (vae.fit(binary, **given).history, vae.evaluate(binary, return_dict=True, **given)):
+        loss, distortion, rate = (np.squeeze(logs[n]) for n in ("loss", "distortion", "rate"))
+        penalty = rate if "free_bits" in kwargs else rate - floor
+        assert rate > floor
+        assert loss == pytest.approx(distortion + penalty, rel=1e-4)
+
+
 # Capacity.
 
 

@@ -33,6 +33,46 @@ def test_permuted_dimensions():
     assert not np.array_equal(permute_dimensions(z, tf.constant([0, 2])), shuffled)
 
 
+def test_weighted_dimensions_are_resampled_in_proportion():
+    z = np.arange(12, dtype=np.float32).reshape(6, 2)
+    weights = tf.constant([2.0, 0.0, 1.0, 1.0, 0.0, 2.0])
+    for seed in range(5):
+        shuffled = permute_dimensions(z, tf.constant([0, seed]), weights=weights).numpy()
+        for column in range(2):
+            counts = [(shuffled[:, column] == value).sum() for value in z[:, column]]
+            assert counts == [2, 0, 1, 1, 0, 2]
+    same = permute_dimensions(z, tf.constant([0, 3]), weights=tf.fill([6], 0.7))
+    np.testing.assert_array_equal(same, permute_dimensions(z, tf.constant([0, 3])))
+    # Of fractions: as often as their share says, in the mean over seeds.
+    weights = np.float32([0.5, 1.5, 1.0, 0.2, 1.8, 1.0])
+    draws = [
+        permute_dimensions(z, tf.constant([1, seed]), weights=weights).numpy()[:, 0]
+        for seed in range(400)
+    ]
+    found = np.array([[(d == value).sum() for value in z[:, 0]] for d in draws]).mean(0)
+    np.testing.assert_allclose(found, weights, atol=4 * 0.5 / 20)
+
+
+def test_the_discriminator_sees_the_weighted_data(make_vae, binary):
+    objective = small()
+    z = tf.constant(np.random.default_rng(0).normal(size=(6, 2)), tf.float32)
+    objective(z, of_draws(z))
+    weights = tf.constant([1.0, 0.0, 3.0, 0.0, 2.0, 0.0])
+    seed = tf.constant([0, 1])
+    terms = objective.own_terms(z, of_draws(z), seed=seed, weights=weights)
+    fake = objective.log_ratio(permute_dimensions(z, seed, weights=weights))
+    truth = 0.5 * (tf.nn.softplus(-objective.log_ratio(z)) + tf.nn.softplus(fake))
+    np.testing.assert_allclose(terms["discriminator_loss"], truth, rtol=1e-5)
+    before = [w.numpy() for w in objective.own_weights]
+    with tf.GradientTape() as tape:
+        terms = objective.own_terms(z, of_draws(z), seed=seed, weights=weights)
+        loss = tf.reduce_sum(weights * terms["discriminator_loss"]) / 6
+    gradients = tape.gradient(loss, objective.own_weights)
+    objective.update(z, of_draws(z), seed=seed, weights=weights)
+    for weight, old, gradient in zip(objective.own_weights, before, gradients, strict=True):
+        np.testing.assert_allclose(weight, old - 0.5 * gradient, rtol=1e-5, atol=1e-7)
+
+
 @pytest.mark.parametrize("correlation", [0.0, 0.8])
 def test_the_discriminator_finds_the_total_correlation_of_a_gaussian(correlation):
     covariance = np.float32([[1, correlation], [correlation, 1]])

@@ -169,6 +169,33 @@ def test_hostile_weights_are_refused(name, rebuilt):
     refused(tfvae.load, rebuilt(weights=weights(H5[name])))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", ["encoder/layers/dense/vars/1", "optimizer/vars/1"])
+def test_weights_that_are_not_finite_are_refused(value, place, saved, rebuilt):
+    import h5py
+
+    with zipfile.ZipFile(io.BytesIO(saved)) as archive:
+        buffer = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(buffer, "r+") as file:
+        array = file[place]
+        array[...] = np.where(np.arange(array.size) == 0, value, 1).reshape(array.shape)
+    line = refused(tfvae.load, rebuilt(weights=buffer.getvalue()))
+    assert f"the array '{place}' in it holds NaN or infinity" in line
+
+
+def test_what_is_no_file_is_refused_before_it_is_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.keras")
+    (tmp_path / "link.keras").symlink_to(tmp_path / "gone")
+    (tmp_path / "folder.keras").mkdir()
+    expected = {
+        "/dev/zero": "a device", tmp_path / "pipe.keras": "a pipe",
+        tmp_path / "link.keras": "a link to nothing", tmp_path / "folder.keras": "a folder",
+    }  # fmt: skip
+    for path, kind in expected.items():
+        assert refused(tfvae.load, path).startswith(f"{path} is {kind}: ")
+        assert f"{path} is {kind}: " in refused(data.load, f"npz:{path}")
+
+
 def test_no_pickle_in_arrays(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tfvae.objectives import ELBO
 from tfvae.schedules import Linear
+from tfvae.trainer import keras_compat
 
 tfd = tfp.distributions
 
@@ -53,17 +54,6 @@ def without_noise(make_vae):
         return vae
 
     return make
-
-
-@pytest.fixture(scope="module")
-def with_collectives():
-    """As the user's own, and as on several GPUs: TensorFlow cuts the batches up."""
-    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-
-@pytest.fixture(params=["the package's", "TensorFlow's"])
-def mirrored(request, mirrored, with_collectives):
-    return mirrored if request.param == "the package's" else with_collectives
 
 
 @pytest.mark.parametrize(
@@ -158,9 +148,10 @@ def test_a_version_of_keras_that_is_not_known(
     without_noise, mirrored, monkeypatch, caplog, version, known
 ):
     monkeypatch.setattr(keras, "__version__", version)
+    keras_compat._warn.cache_clear()
     with mirrored.scope():
         without_noise()
-    assert ("repairs Keras 3.12 to 3.15, and this is Keras 3.16.0" in caplog.text) != known
+    assert ("tried with Keras 3.12 to 3.15, and this is Keras 3.16.0" in caplog.text) != known
 
 
 def test_xla_is_refused(without_noise, mirrored):
@@ -220,9 +211,9 @@ def test_a_model_of_two_replicas_loads_on_one(make_vae, mirrored, binary, tmp_pa
     assert int(again.step) == 7
 
 
-def test_keras_still_cannot_share_a_first_batch_unevenly(with_collectives):
-    """Where this fails, Keras has been repaired: `ReplicatedModel` can go."""
-    with with_collectives.scope():
+def test_keras_still_cannot_share_a_first_batch_unevenly(mirrored):
+    """Where this fails, Keras has been repaired: `keras_compat.without_a_first_batch` can go."""
+    with mirrored.scope():
         model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
         model.compile("sgd", "mse")
     x = np.zeros((3, 2), np.float32)
@@ -231,9 +222,9 @@ def test_keras_still_cannot_share_a_first_batch_unevenly(with_collectives):
         model.fit(data, shuffle=False, verbose=0)
 
 
-def test_keras_still_cannot_take_several_steps_at_once(with_collectives):
-    """Where this fails, Keras has been repaired: see the functions that `ReplicatedModel` makes."""
-    with with_collectives.scope():
+def test_keras_still_cannot_take_several_steps_at_once(mirrored):
+    """Where this fails, Keras has been repaired: `functions.steps_on_replicas` can go."""
+    with mirrored.scope():
         model = keras.Sequential([keras.layers.Input([2]), keras.layers.Dense(1)])
         model.compile("sgd", "mse", steps_per_execution=2)
     x = np.zeros((8, 2), np.float32)

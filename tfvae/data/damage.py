@@ -8,12 +8,13 @@ from collections.abc import Iterable
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.record_index import Run, records_in, runs_of
+from tfvae.data.parallelism import threads, without_tuning
+from tfvae.data.record_index import Run, whole_records
 
 __all__ = ["readable_images", "readable_runs"]
 
 # What was found in the files of this process, by a digest of their names, sizes and times.
-_known: dict[str, np.ndarray | list[Run]] = {}
+_known: dict[str, np.ndarray | tuple[list[Run], int]] = {}
 
 
 def readable_images(paths: tf.data.Dataset) -> np.ndarray:
@@ -32,38 +33,43 @@ def readable_images(paths: tf.data.Dataset) -> np.ndarray:
             return _checked(number, tf.io.read_file(path))
 
         dataset = paths.unbatch().enumerate()
-        _known[key] = _good(dataset.map(decoded, num_parallel_calls=tf.data.AUTOTUNE))
+        _known[key] = _good(dataset.map(decoded, num_parallel_calls=threads()))
     return _known[key]
 
 
-def readable_runs(path: str) -> list[Run]:
+def readable_runs(path: str) -> tuple[list[Run], int]:
     """Reads a TFRecord file once, and tells which records are whole and hold an image.
 
     Args:
         path: The file; its end may be cut off.
 
     Returns:
-        The runs of good records.
+        The runs of good records, and how many are damaged: at least so many, as what lies between
+        two headers that can be read counts as one.
     """
     key = _digest([path])
     if key not in _known:
-        runs = [part for run in runs_of(path) for part in _decodable(run)]
-        if sum(run.count for run in runs) == records_in(path):  # all of it: read as ever
-            runs = [Run(path, records_in(path))]
-        _known[key] = runs
+        stretches, damaged = whole_records(path)
+        runs = []
+        for number, offsets in stretches:
+            good = _decodable(Run(path, len(offsets), number, int(offsets[0])))
+            damaged += len(offsets) - len(good)
+            for part in np.split(good, np.flatnonzero(np.diff(good) != 1) + 1):
+                if len(part):
+                    first = int(part[0])
+                    runs.append(Run(path, len(part), number + first, int(offsets[first])))
+        _known[key] = runs, damaged
     return _known[key]
 
 
-def _decodable(run: Run) -> list[Run]:
-    """Cuts the records out of a run whose image cannot be decoded."""
+def _decodable(run: Run) -> np.ndarray:
+    """The numbers, in the run, of the records whose image can be decoded; ascending."""
 
     def decoded(number: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
         features = {"image": tf.io.FixedLenFeature([], tf.string)}
         return _checked(number, tf.io.parse_single_example(record, features)["image"])
 
-    good = _good(run.records().enumerate().map(decoded, num_parallel_calls=tf.data.AUTOTUNE))
-    ends = np.flatnonzero(np.diff(good) != 1) + 1
-    return [run.cut(int(part[0]), len(part)) for part in np.split(good, ends) if len(part)]
+    return _good(run.records().enumerate().map(decoded, num_parallel_calls=threads()))
 
 
 def _checked(number: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
@@ -74,13 +80,17 @@ def _checked(number: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
 
 
 def _good(numbers: tf.data.Dataset) -> np.ndarray:
-    found = list(numbers.ignore_errors().batch(1024).as_numpy_iterator())
+    numbers = without_tuning(numbers.ignore_errors().batch(1024))
+    found = list(numbers.as_numpy_iterator())
     return np.sort(np.concatenate(found)) if found else np.zeros([0], np.int64)
 
 
 def _digest(paths: Iterable[str | bytes]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        state = tf.io.gfile.stat(path)
-        digest.update(f"{path}\0{state.length}\0{state.mtime_nsec}\n".encode())
+        try:
+            state = tf.io.gfile.stat(path)
+            digest.update(f"{path}\0{state.length}\0{state.mtime_nsec}\n".encode())
+        except tf.errors.OpError:  # it is gone since the folder was listed
+            digest.update(f"{path}\0\n".encode())
     return digest.hexdigest()

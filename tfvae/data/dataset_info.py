@@ -21,7 +21,8 @@ class DatasetInfo:
         splits: Split name -> number of examples.
         classes: Names of the labels 0, 1, ..., or `None`.
         factors: Ground-truth factor name -> number of its values, or `None`.
-        left_out: Damaged examples that are not among these.
+        left_out: Damaged examples that are not among these; in TFRecord files at least so many, as
+            what lies between two records that can be read counts as one.
     """
 
     name: str

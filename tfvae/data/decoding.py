@@ -6,10 +6,20 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfvae.data.attempt import attempt, complain
 from tfvae.data.registry import Request
 from tfvae.errors import UserError
 
 __all__ = ["batch_decoder", "image_shape"]
+
+_UNDECODABLE = (
+    " cannot be decoded as a PNG or JPEG image, it is damaged or gone: restore it, or leave such "
+    "out with damaged='skip'"
+)
+_OTHER = (
+    " pixels and the first image is {0}x{1}: pass size=({0}, {1}), or another, to resize all of "
+    "them"
+)
 
 
 def image_shape(contents: tf.Tensor | bytes, where: str, request: Request) -> tuple[int, int, int]:
@@ -32,42 +42,59 @@ def image_shape(contents: tf.Tensor | bytes, where: str, request: Request) -> tu
 
 
 def batch_decoder(
-    shape: tuple[int, int, int], *, resize: bool
+    shape: tuple[int, int, int], *, resize: bool, read: bool = False
 ) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Makes the function that decodes a batch of images of one shape, for use in a graph.
 
     Args:
         shape: (height, width, channels) of the result.
         resize: Whether images of another height or width are resized; else they are an error.
+        read: Whether the function is given paths of files instead of encoded images.
 
     Returns:
-        A function of (encoded images, what each is called), both string `[batch]`, that gives
-        uint8 `[batch, *shape]`.
+        A function of (encoded images or paths, what each is called), both string `[batch]`, that
+        gives uint8 `[batch, *shape]`.
     """
 
-    def fit(contents: tf.Tensor) -> tf.Tensor:
-        image = _decode(contents, shape[2])
+    def decoded(content: tf.Tensor) -> tf.Tensor:
+        return _decode(tf.io.read_file(content) if read else content, shape[2])
+
+    def fit(content: tf.Tensor) -> tf.Tensor:
+        image = decoded(content)
         return tf.ensure_shape(_resize(image, shape[:2]) if resize else image, shape)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def decode_all(contents: tf.Tensor) -> tf.Tensor:
-        return tf.map_fn(fit, contents, fn_output_signature=tf.TensorSpec(shape, tf.uint8))
+    def decode_all(contents: tf.Tensor) -> tuple[tf.Tensor, bool]:
+        spec = tf.TensorSpec(shape, tf.uint8)
+        return tf.map_fn(fit, contents, fn_output_signature=spec), True
 
-    def decode_or_name(contents: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
-        try:
-            return decode_all(contents)
-        except tf.errors.InvalidArgumentError:
-            names = [name.decode("utf-8", "replace") for name in where.numpy()]
-            for content, name in zip(contents.numpy(), names, strict=True):
-                _check(content, name, shape, resize=resize)
-            raise
+    def refusal(content: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
+        """What is wrong with an image; nothing where nothing is."""
+
+        def size_of(content: tf.Tensor) -> tuple[tf.Tensor]:
+            return (tf.shape(decoded(content))[:2],)
+
+        (size,) = attempt(size_of, (content,), (tf.constant([0, 0]),))
+        size.set_shape([2])
+        sides = tf.strings.as_string(size)
+        other = tf.strings.join([where, " is ", sides[0], "x", sides[1], _OTHER.format(*shape)])
+        fits = tf.constant(True) if resize else tf.reduce_all(size == shape[:2])
+        told = tf.where(fits, "", other)
+        return tf.where(size[0] > 0, told, tf.strings.join([where, _UNDECODABLE]))
 
     def decode_batch(contents: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
-        # By way of Python once a batch, as a graph cannot catch the decoder's error to say which
-        # file it was. The decoding itself is a graph, and does not hold Python's lock.
-        images = tf.py_function(decode_or_name, [contents, where], tf.uint8)
-        images.set_shape([contents.shape[0], *shape])
-        return images
+        none = tf.zeros([0, *shape], tf.uint8)
+        images, good = attempt(decode_all, (contents,), (none, False))
+
+        def refuse() -> tf.Tensor:
+            told = tf.data.Dataset.from_tensor_slices((contents, where)).map(refusal)
+            # Where each alone can be decoded now, such as a file that came back meanwhile.
+            other = tf.data.Dataset.from_tensors(tf.strings.join([where[0], _UNDECODABLE]))
+            told = told.filter(lambda text: text != "").concatenate(other).take(1)
+            with tf.control_dependencies([complain(told.get_single_element())]):
+                return tf.identity(none)
+
+        images = tf.cond(good, lambda: images, refuse)
+        return tf.ensure_shape(images, [contents.shape[0], *shape])
 
     return decode_batch
 
@@ -88,17 +115,4 @@ def _named_decode(contents: tf.Tensor | bytes, where: str, channels: int) -> tf.
     try:
         return _decode(contents, channels)
     except tf.errors.InvalidArgumentError:
-        raise UserError(
-            f"{where} cannot be decoded as a PNG or JPEG image, it is damaged: restore it, or "
-            "leave such out with damaged='skip'"
-        ) from None
-
-
-def _check(contents: bytes, where: str, shape: tuple[int, int, int], *, resize: bool) -> None:
-    """Raises the error that says what is wrong with an image, if anything is."""
-    height, width, _ = _named_decode(contents, where, channels=shape[2]).shape
-    if not resize and (height, width) != shape[:2]:
-        raise UserError(
-            f"{where} is {height}x{width} pixels and the first image is {shape[0]}x{shape[1]}: "
-            f"pass size=({shape[0]}, {shape[1]}), or another, to resize all of them"
-        ) from None
+        raise UserError(where + _UNDECODABLE) from None

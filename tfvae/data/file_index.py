@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.files import check_regular
 from tfvae.errors import MissingFileError, UserError
 
 __all__ = ["FileIndex"]
@@ -24,13 +25,16 @@ class FileIndex:
     Args:
         roots: The folders.
         endings: Endings of the files, in small letters.
+        skip: Whether links to nothing, pipes and the like are left out, instead of refused.
 
     Attributes:
         sizes: How many files each root has.
         classes: For each folder with files, its first folder below the root; `""` for none.
+        left_out: How many with the name of a file are none.
     """
 
-    def __init__(self, roots: Sequence[str], endings: Sequence[str]) -> None:
+    def __init__(self, roots: Sequence[str], endings: Sequence[str], *, skip: bool = False) -> None:
+        self._skip, self.left_out = skip, 0
         self.sizes: list[int] = []
         self.classes: list[str] = []
         self._firsts: list[int] | np.ndarray = []  # number of the first file of each block
@@ -38,7 +42,7 @@ class FileIndex:
         wanted = tuple(map(os.fsencode, endings))
         for root in map(os.fsencode, roots):
             before = count
-            for folder, names in _listed(root, wanted):
+            for folder, names in _listed(root, wanted, self._irregular):
                 below = os.path.relpath(folder, root).split(os.fsencode(os.sep))[0]
                 self.classes.append(os.fsdecode(below) if below != b"." else "")
                 folders.append(os.path.join(folder, b""))
@@ -57,6 +61,12 @@ class FileIndex:
         self._of_blocks = np.array(of_blocks, np.int32)
         with tf.device("CPU:0"):
             self._folders, self._blocks = tf.constant(folders), tf.constant(blocks)
+
+    def _irregular(self, path: str) -> None:
+        """Counts what has the name of a file and is none, or refuses it."""
+        if not self._skip:
+            check_regular(path)
+        self.left_out += 1
 
     def __len__(self) -> int:
         return sum(self.sizes)
@@ -99,7 +109,9 @@ class FileIndex:
         return tf.data.Dataset.range(len(self)).batch(1024).map(self.paths)
 
 
-def _listed(folder: bytes, endings: tuple[bytes, ...]) -> Iterator[tuple[bytes, np.ndarray]]:
+def _listed(
+    folder: bytes, endings: tuple[bytes, ...], irregular: Callable[[str], None]
+) -> Iterator[tuple[bytes, np.ndarray]]:
     """Folders with the sorted names of files in them, in the order of the files' paths."""
     below, some, names = [], [], [np.zeros([0], "S1")]
     try:
@@ -111,10 +123,15 @@ def _listed(folder: bytes, endings: tuple[bytes, ...]) -> Iterator[tuple[bytes, 
                     if not entry.is_symlink():
                         below.append(entry.name + b"/")  # as it is in the paths to be sorted
                 elif entry.name.lower().endswith(endings):
+                    if not entry.is_file():
+                        irregular(os.fsdecode(entry.path))
+                        continue
                     some.append(entry.name)
                     if len(some) == _CHUNK:
                         names.append(np.array(some))
                         some = []
+    except UserError:  # one of them is an OSError as well
+        raise
     except OSError as error:
         raise UserError(f"cannot list {os.fsdecode(folder)}: {error.strerror}") from error
     names = np.concatenate([*names, np.array(some, "S")])
@@ -124,7 +141,7 @@ def _listed(folder: bytes, endings: tuple[bytes, ...]) -> Iterator[tuple[bytes, 
     for name, end in zip(below, np.searchsorted(names, np.array(below, "S")), strict=True):
         if end > begin:
             yield folder, names[begin:end]
-        yield from _listed(os.path.join(folder, name[:-1]), endings)
+        yield from _listed(os.path.join(folder, name[:-1]), endings, irregular)
         begin = end
     if len(names) > begin:
         yield folder, names[begin:]

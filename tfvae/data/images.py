@@ -15,7 +15,7 @@ from tfvae.data.files import find_path
 from tfvae.data.registry import Request, register
 from tfvae.data.source import IndexedSource, Read
 from tfvae.data.splits import split_sizes
-from tfvae.errors import UserError
+from tfvae.errors import UserError, one_line
 
 __all__ = ["ImageFolderSource"]
 
@@ -38,14 +38,15 @@ class ImageFolderSource(IndexedSource):
         roots = [os.path.join(folder, split) for split in ("train", "test")]
         if not all(os.path.isdir(root) for root in roots):
             roots = [folder]
-        self._index = FileIndex(roots, _ENDINGS)
+        self._index = FileIndex(roots, _ENDINGS, skip=request.damaged == "skip")
         files = np.arange(len(self._index), dtype=np.int32)
         if request.damaged == "skip":
             files = readable_images(self._index.dataset()).astype(np.int32)
             if not len(files):
                 raise UserError(f"no image of {request.name!r} can be decoded")
         first = self._index.paths(files[:1])[0]
-        shape = image_shape(tf.io.read_file(first), os.fsdecode(first.numpy()), request)
+        where = os.fsdecode(first.numpy())
+        shape = image_shape(_contents(where), where, request)
         self._resize = request.size is not None
         classes = tuple(self._index.classes_of(files))
         self.has_labels = "" not in classes
@@ -61,21 +62,29 @@ class ImageFolderSource(IndexedSource):
             self._labels = tf.constant([numbers.get(name, -1) for name in self._index.classes])
         self.info = DatasetInfo.of(
             request.name, shape, train=sizes[0], test=sizes[1],
-            classes=classes if self.has_labels else None, left_out=len(self._index) - len(files),
+            classes=classes if self.has_labels else None,
+            left_out=self._index.left_out + len(self._index) - len(files),
         )  # fmt: skip
 
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that reads and decodes a batch of files."""
-        decode = batch_decoder(self.info.shape, resize=self._resize)
+        decode = batch_decoder(self.info.shape, resize=self._resize, read=True)
 
         def read(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
             files = tf.gather(self._files, positions)
             names = self._index.paths(files)
-            contents = tf.map_fn(tf.io.read_file, names)
             label = tf.gather(self._labels, self._index.folder_of(files)) if labels else None
-            return positions, decode(contents, names), label
+            return positions, decode(names, names), label
 
         return read
+
+
+def _contents(path: str) -> bytes:
+    """The bytes of a file."""
+    try:
+        return tf.io.read_file(path).numpy()
+    except tf.errors.OpError as error:
+        raise UserError(f"{path} cannot be read: {one_line(error, 100)}") from error
 
 
 register("images:", ImageFolderSource, resizable=True)

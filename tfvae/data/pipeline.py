@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfvae.data.order import Order
+from tfvae.data.parallelism import PREFETCHED, threads, without_tuning
 from tfvae.data.rows import MadeOfRows, Rows, is_made_of
 from tfvae.data.source import Source
 from tfvae.data.view import View
@@ -85,7 +86,7 @@ def _dataset(
     rows = epochs(batches)
     dataset = rows.map(
         example,
-        num_parallel_calls=tf.data.AUTOTUNE if source.parallel else None,
+        num_parallel_calls=threads() if source.parallel else None,
         deterministic=True if source.parallel else None,
     )
     dataset, rows = (_finished(d, size) for d in (dataset, rows))
@@ -101,7 +102,7 @@ def _finished(dataset: tf.data.Dataset, size: int) -> tf.data.Dataset:
     # would share out epochs between the workers instead of files.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
-    return dataset.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return without_tuning(dataset.with_options(options).prefetch(PREFETCHED))
 
 
 def _endless(batches: Callable, *, steps: int, start_step: int) -> tf.data.Dataset:

@@ -1,24 +1,30 @@
-"""Where the records of a TFRecord file begin, and runs of whole ones."""
+"""Where the records of a TFRecord file begin, and runs of whole ones.
+
+A record is 8 bytes of length, 4 of their checksum, the data, and 4 of their checksum.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
-import struct
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.checksums import masked_crc
+from tfvae.data.parallelism import without_tuning
 from tfvae.errors import UserError
 
-__all__ = ["Run", "count_records", "records_at", "records_in", "runs_of", "whole_or_empty"]
+__all__ = ["FRAME", "Run", "count_records", "records_at", "whole_or_empty", "whole_records"]
 
-# A record: 8 bytes of length, 4 of its checksum, the data, 4 of their checksum.
 HEAD, FRAME = 12, 16
-CHUNK = 64  # records that are read in one call
+LARGEST = 1 << 30  # bytes of a record: no image has as many
+_AT_ONCE = 1024  # headers whose checksums are computed together
+_BLOCK = 1 << 20  # bytes that are searched for a header at a time
+_BUFFER = 1 << 18  # bytes that TensorFlow reads ahead
+_FEW, _MANY = 64, 8192  # records that are read one by one behind a damaged one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,56 +35,44 @@ class Run:
         file: The file.
         count: How many they are.
         number: Number of the first one in the file.
-        offsets: Where each record of the run begins, in bytes; None: the run is the whole file.
+        offset: Where the first one begins, in bytes.
     """
 
     file: str
     count: int
     number: int = 0
-    offsets: np.ndarray | None = None
+    offset: int = 0
 
     def records(self) -> tf.data.Dataset:
-        """The records."""
-        if self.offsets is None:
-            return tf.data.TFRecordDataset(self.file)
-        return records_at([self], 0, self.count)
+        """The records; a damaged one is an error."""
 
-    def with_offsets(self) -> Run:
-        """The same run, read by offsets as well."""
-        if self.offsets is not None:
-            return self
-        return Run(self.file, self.count, 0, np.asarray(_offsets(self.file)[0], np.int64))
+        def read(_: tf.Tensor) -> tf.data.Dataset:
+            return records_at(self.file, self.offset)
 
-    def cut(self, first: int, count: int) -> Run:
-        """A part of the run."""
-        return Run(self.file, count, self.number + first, self.offsets[first : first + count])
+        # Inside a function: iterating over `records_at` itself fails in TensorFlow 2.21, which
+        # leaves the offset out when it copies the data set.
+        return without_tuning(tf.data.Dataset.range(1).flat_map(read).take(self.count))
 
 
-def records_at(runs: Sequence[Run], number: tf.Tensor | int, count: tf.Tensor) -> tf.data.Dataset:
-    """The records of one of several runs by their offsets, for use in a graph too.
-
-    TensorFlow's own reader ends where a record is damaged, and begins nowhere but at the front.
+def records_at(file: tf.Tensor | str, offset: tf.Tensor | int) -> tf.data.Dataset:
+    """The records of a file from a byte on, for use in a graph alone.
 
     Args:
-        runs: The runs.
-        number: Which of them.
-        count: How many records it has.
+        file: Its path, a scalar.
+        offset: Where the first record begins, a scalar.
     """
-
-    def read(number: np.ndarray, first: np.ndarray) -> np.ndarray:
-        run = runs[int(number)]
-        with tf.io.gfile.GFile(run.file, "rb") as file:
-            records = [_read(file, offset) for offset in run.offsets[first : first + CHUNK]]
-        return np.array(records, dtype=object)  # numpy's own strings lose zeros at their end
-
-    def chunk(first: tf.Tensor) -> tf.data.Dataset:
-        records = tf.numpy_function(read, [number, first], tf.string)
-        return tf.data.Dataset.from_tensor_slices(tf.ensure_shape(records, [None]))
-
-    return tf.data.Dataset.range(0, count, CHUNK).flat_map(chunk)
+    variant = tf.raw_ops.TFRecordDatasetV2(
+        filenames=tf.reshape(file, [1]),
+        compression_type="",
+        buffer_size=tf.constant(_BUFFER, tf.int64),
+        byte_offsets=tf.reshape(tf.cast(offset, tf.int64), [1]),
+    )
+    return tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
 
 
-def whole_or_empty(file: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
+def whole_or_empty(
+    file: tf.Tensor, count: tf.Tensor, offset: tf.Tensor | int = 0
+) -> tf.data.Dataset:
     """The records of a file; where one is damaged, it and those behind it are empty.
 
     TensorFlow's own error does not say in which file it was, and nothing behind it can be read.
@@ -86,85 +80,145 @@ def whole_or_empty(file: tf.Tensor, count: tf.Tensor) -> tf.data.Dataset:
     Args:
         file: Its path, a scalar.
         count: How many records it has.
+        offset: Where the first one begins.
     """
     empty = tf.data.Dataset.from_tensors("").repeat()
-    return tf.data.TFRecordDataset(file).ignore_errors().concatenate(empty).take(count)
-
-
-def _read(file: tf.io.gfile.GFile, offset: int) -> bytes:
-    """One record; its bytes are known to be good."""
-    file.seek(int(offset))
-    (length,) = struct.unpack("<Q", file.read(8))
-    file.seek(int(offset) + HEAD)
-    return file.read(length)
-
-
-def _offsets(path: str) -> tuple[list[int], int, int]:
-    """Where the records begin; then where the last one would end, and where the file does."""
-    local = "://" not in path
-    size = os.path.getsize(path) if local else tf.io.gfile.stat(path).length
-    offsets, position = [], 0
-    with open(path, "rb", buffering=0) if local else tf.io.gfile.GFile(path, "rb") as file:
-        while position + HEAD <= size:
-            file.seek(position)
-            (length,) = struct.unpack("<Q", file.read(8))
-            offsets.append(position)
-            position += FRAME + length
-    return offsets, position, size
+    return records_at(file, offset).ignore_errors().concatenate(empty).take(count)
 
 
 def count_records(path: str) -> int:
     """Counts the records of a file from their headers, without reading what is in them."""
-    offsets, position, size = _offsets(path)
-    if position != size:
+    with _opened(path) as file:
+        size = _size(path)
+        offsets, end = _headers(file, 0, size)
+    if end != size:
         raise UserError(
             f"{path} is no TFRecord file, is compressed or was cut short: its record "
-            f"{len(offsets)} would end at byte {position} of {size}; write it anew"
+            f"{len(offsets)} at byte {end} of {size} has a damaged header, or would end behind "
+            "the file; write it anew, or leave out what is damaged with damaged='skip'"
         )
     return len(offsets)
 
 
-def records_in(path: str) -> int:
-    """Counts the records of a file that may be damaged; one that is cut short is one."""
-    offsets, position, size = _offsets(path)
-    return len(offsets) + (position < size)
+def whole_records(path: str) -> tuple[list[tuple[int, np.ndarray]], int]:
+    """Reads a file and finds the records whose checksums fit.
 
-
-@contextlib.contextmanager
-def _tail(path: str, offset: int) -> Iterator[str]:
-    """A file of what follows an offset: the file itself, or a copy for a while."""
-    if offset == 0:
-        yield path
-        return
-    with tempfile.NamedTemporaryFile() as copy, tf.io.gfile.GFile(path, "rb") as file:
-        file.seek(int(offset))
-        while block := file.read(1 << 20):
-            copy.write(block)
-        copy.flush()
-        yield copy.name
-
-
-def runs_of(path: str) -> list[Run]:
-    """Reads a file and finds the runs of records whose checksums fit.
+    Behind a header that is damaged, the next one is searched for: eight bytes that are no larger
+    than the rest of the file, with their checksum behind them.
 
     Args:
         path: The file; its end may be cut off.
 
     Returns:
-        The runs; none where no record is whole.
+        Of each stretch of whole records, the number of the first in the file, and where each
+        begins. Then how many are damaged: what lies between two headers that can be read counts
+        as one, as nobody can tell how many it was.
     """
-    offsets = np.asarray(_offsets(path)[0], np.int64)
-    runs, first = [], 0
+    stretches, number, damaged, position, size = [], 0, 0, 0, _size(path)
+    with _opened(path) as file:
+        while position < size:
+            offsets, position = _headers(file, position, size)
+            whole = _whole(path, offsets)
+            for place in np.split(np.arange(len(offsets)), np.flatnonzero(np.diff(whole)) + 1):
+                if len(place) and whole[place[0]]:
+                    stretches.append((number + int(place[0]), offsets[place]))
+            number += len(offsets)
+            damaged += len(offsets) - int(np.sum(whole))
+            if position < size:
+                position = _next_header(file, position + 1, size)
+                number, damaged = number + 1, damaged + 1
+    return stretches, damaged
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if "://" not in path else tf.io.gfile.stat(path).length
+
+
+def _opened(path: str) -> BinaryIO:
+    return open(path, "rb", buffering=0) if "://" not in path else tf.io.gfile.GFile(path, "rb")
+
+
+def _good(heads: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Which of so many 12 bytes, `[n, 12]`, are the header of a record that ends in the file."""
+    lengths = np.ascontiguousarray(heads[:, :8]).view("<u8")[:, 0]
+    rest = np.minimum(np.maximum(size - places - FRAME, -1) + 1, LARGEST).astype(np.uint64)
+    good = lengths < rest  # the rest, and one: no length is below 0
+    some = heads[good]
+    good[good] = masked_crc(some[:, :8]) == np.ascontiguousarray(some[:, 8:]).view("<u4")[:, 0]
+    return good
+
+
+def _headers(file: BinaryIO, position: int, size: int) -> tuple[np.ndarray, int]:
+    """Goes from header to header.
+
+    Returns:
+        Where those that follow each other without a damaged one begin, and where the last ends.
+    """
+    parts, going = [np.zeros([0], np.int64)], True
+    while going:
+        heads, places = [], [position]
+        while places[-1] + HEAD <= size and len(heads) < _AT_ONCE:
+            file.seek(places[-1])
+            head = file.read(HEAD)
+            if len(head) < HEAD:  # it became shorter meanwhile
+                break
+            heads.append(head)
+            places.append(places[-1] + FRAME + int.from_bytes(head[:8], "little"))
+        if not heads:
+            break
+        begins = np.array([min(place, size) for place in places], np.int64)
+        array = np.frombuffer(b"".join(heads), np.uint8).reshape(-1, HEAD)
+        good = _good(array, begins[:-1], size)
+        count = len(good) if good.all() else int(np.argmin(good))
+        parts.append(begins[:count])
+        position, going = int(begins[count]), count == _AT_ONCE
+    return np.concatenate(parts), position
+
+
+def _next_header(file: BinaryIO, position: int, size: int) -> int:
+    """Where the next header begins; the size of the file where there is none."""
+    while position + FRAME <= size:
+        file.seek(position)
+        block = np.frombuffer(file.read(_BLOCK + HEAD - 1), np.uint8)
+        if len(block) < HEAD:
+            break
+        windows = np.lib.stride_tricks.sliding_window_view(block, HEAD)
+        zero, count = block == 0, len(windows)
+        # Of a length, the four large bytes are 0 and the others are not, which leaves few places.
+        large = np.logical_and.reduce([zero[byte : byte + count] for byte in range(4, 8)])
+        small = np.logical_and.reduce([zero[byte : byte + count] for byte in range(4)])
+        places = np.flatnonzero(large & ~small)
+        good = _good(windows[places], position + places, size)
+        if good.any():
+            return position + int(places[np.argmax(good)])
+        position += count
+    return size
+
+
+def _whole(path: str, offsets: np.ndarray) -> np.ndarray:
+    """Which of the records of a stretch have data that fit their checksum."""
+    whole, first, some = np.zeros([len(offsets)], bool), 0, _FEW
     while first < len(offsets):
-        whole = 0
+        begin = first
         try:
-            with _tail(path, offsets[first]) as tail:
-                for _ in tf.data.TFRecordDataset(tail):
-                    whole += 1
+            for _ in Run(path, len(offsets) - first, 0, int(offsets[first])).records():
+                whole[first] = True
+                first += 1
         except (tf.errors.DataLossError, tf.errors.OutOfRangeError):
-            pass
-        whole = min(whole, len(offsets) - first)
-        if whole:
-            runs.append(Run(path, whole, first, offsets[first : first + whole]))
-        first += whole + 1  # and leave out the one that is not
-    return runs
+            some = _FEW if first > begin else min(2 * some, _MANY)
+            for place in _one_by_one(path, offsets[first : first + some]):
+                whole[first + place] = True
+            first += some
+        else:
+            break
+    return whole
+
+
+def _one_by_one(path: str, offsets: np.ndarray) -> Iterator[int]:
+    """The numbers of those of so many records that are whole."""
+
+    def read(number: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
+        return records_at(path, offset).take(1).ignore_errors().map(lambda _: number)
+
+    records = tf.data.Dataset.from_tensor_slices(offsets).enumerate().flat_map(read)
+    yield from (int(number) for number in without_tuning(records).as_numpy_iterator())

@@ -12,14 +12,15 @@ import tensorflow as tf
 from tfvae.data.damage import readable_runs
 from tfvae.data.dataset_info import DatasetInfo
 from tfvae.data.decoding import batch_decoder, image_shape
-from tfvae.data.files import candidates
+from tfvae.data.files import candidates, check_regular
 from tfvae.data.order import Order
+from tfvae.data.parallelism import threads
 from tfvae.data.randomness import Purpose, stateless_key
-from tfvae.data.record_index import Run, records_at, records_in, whole_or_empty
+from tfvae.data.record_index import Run, whole_or_empty
 from tfvae.data.registry import Request, register
 from tfvae.data.source import Read, Source
 from tfvae.data.tfrecord_files import MANIFEST, records_by_file
-from tfvae.errors import MissingFileError, UserError, one_line
+from tfvae.errors import MissingFileError, UserError
 
 __all__ = ["TFRecordSource"]
 
@@ -42,11 +43,8 @@ class TFRecordSource(Source):
     def __init__(self, request: Request) -> None:
         train, test = _named_splits(_files(request))
         if request.damaged == "skip":
-            runs = [readable_runs(file) for file in train + test]
-            if any(run.offsets is not None for of_file in runs for run in of_file):
-                runs = [[run.with_offsets() for run in of_file] for of_file in runs]
-            left_out = sum(records_in(file) for file in train + test)
-            left_out -= sum(run.count for of_file in runs for run in of_file)
+            found = [readable_runs(file) for file in train + test]
+            runs, left_out = [of_file for of_file, _ in found], sum(count for _, count in found)
         else:
             files = train + test
             counts = records_by_file(files)
@@ -57,7 +55,8 @@ class TFRecordSource(Source):
         self._starts = np.cumsum([0, *(run.count for run in self._runs)]).tolist()
         total = self._starts[-1]
         if total == 0:
-            raise MissingFileError(f"there is no record in the files of {request.name!r}")
+            kind = "whole record" if left_out else "record"
+            raise MissingFileError(f"there is no {kind} in the files of {request.name!r}")
         self._every_tenth = not test
         trains = sum(run.count for of_file in runs[: len(train)] for run in of_file)
         tests = total // 10 if self._every_tenth else total - trains
@@ -110,7 +109,7 @@ class TFRecordSource(Source):
             records = tf.data.Dataset.range(runs[0], runs[1] + 1).interleave(
                 part_of_run,
                 cycle_length=side_by_side,
-                num_parallel_calls=None if side_by_side == 1 else tf.data.AUTOTUNE,
+                num_parallel_calls=None if side_by_side == 1 else threads(side_by_side),
                 deterministic=None if side_by_side == 1 else True,
             )
             return _shuffled(records, _BUFFER // lanes, seeds[lane]) if order.shuffle else records
@@ -122,7 +121,7 @@ class TFRecordSource(Source):
             lane,
             cycle_length=of_worker,
             block_length=max(1, order.batch_size // lanes),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            num_parallel_calls=threads(of_worker),
             deterministic=True,
         )
         batches = records.batch(order.batch_size // own, drop_remainder=order.full_batches)
@@ -134,15 +133,14 @@ class TFRecordSource(Source):
         files = tf.constant([run.file for run in self._runs])
         places = tf.constant(
             [
-                (run.count, run.number, start)
+                (run.count, run.number, run.offset, start)
                 for run, start in zip(self._runs, self._starts, strict=False)
             ],
             tf.int64,
         )
-        by_offset = any(run.offsets is not None for run in self._runs)
 
         def read(run: tf.Tensor) -> tf.data.Dataset:
-            file, (count, first, start) = files[run], tf.unstack(places[run])
+            file, (count, first, offset, start) = files[run], tf.unstack(places[run])
 
             def named(place: tf.Tensor, item: tuple) -> tuple:
                 number, record = item
@@ -151,12 +149,9 @@ class TFRecordSource(Source):
                 place += tf.cast(tf.strings.length(record) > 0, tf.int64)
                 return place, (self._position(start + number), where, record)
 
-            if by_offset:
-                found = records_at(self._runs, run, count)
-            else:
-                found = whole_or_empty(file, count)
             return (
-                found.enumerate()
+                whole_or_empty(file, count, offset)
+                .enumerate()
                 .scan(first, named)
                 .filter(lambda position, *_: (position >= part.start) & (position < part.stop))
             )
@@ -203,6 +198,8 @@ def _files(request: Request) -> list[str]:
     places = candidates(request.argument, request.data_dir)
     for place in places:
         files = sorted(file for file in tf.io.gfile.glob(place) if not file.endswith(MANIFEST))
+        for file in files:
+            check_regular(file)
         if files:
             return files
     raise MissingFileError(f"no file matches {request.argument!r}: looked for {', '.join(places)}")
@@ -215,7 +212,8 @@ def _first_record(run: Run) -> dict:
         return tf.train.Example.FromString(first.numpy()).features.feature
     except Exception as error:  # of the file's checksum, or of the record's own format
         raise UserError(
-            f"the first record of {run.file} is damaged ({one_line(error, 80)}): write it anew"
+            f"record {run.number} of {run.file} is damaged: write it anew, or leave out what is "
+            "damaged with damaged='skip'"
         ) from error
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.files import sha256
-from tfvae.data.record_index import count_records
+from tfvae.data.files import check_regular, sha256
+from tfvae.data.record_index import FRAME, count_records
 from tfvae.errors import UserError, one_line
 
 __all__ = ["MANIFEST", "check_tfrecord", "records_by_file", "write_tfrecord"]
@@ -149,12 +149,13 @@ def records_by_file(files: list[str]) -> list[int]:
 
 def _entries(manifest: str) -> dict[str, dict]:
     """What a manifest says of each file, by name."""
+    check_regular(manifest)
     try:
         with tf.io.gfile.GFile(manifest, "r") as file:
             entries = {entry["name"]: entry for entry in json.loads(file.read())["files"]}
         for name, entry in entries.items():
             if os.path.basename(name) != name or not (
-                int(entry["records"]) >= 0 and int(entry["bytes"]) >= 0 and entry["sha256"]
+                0 <= int(entry["records"]) * FRAME <= int(entry["bytes"]) and entry["sha256"]
             ):
                 raise ValueError(f"the entry of {name!r}")
     except Exception as error:  # whatever stands in it

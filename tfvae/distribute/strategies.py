@@ -8,7 +8,6 @@ import functools
 import tensorflow as tf
 
 from tfvae.distribute import cluster
-from tfvae.distribute.one_processor import mirrored
 from tfvae.errors import UserError, unknown_name
 
 __all__ = ["strategy"]
@@ -52,9 +51,9 @@ def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.di
     cpus = [f"CPU:{i}" for i in range(len(tf.config.list_logical_devices("CPU")))]
     devices = gpus or cpus
     if logical_devices is not None:
-        return mirrored(tuple(cpus))
+        return _mirrored(tuple(cpus))
     if name == "mirrored" or (name == "auto" and len(gpus) > 1):
-        return mirrored(tuple(devices))
+        return _mirrored(tuple(devices))
     # TensorFlow's own default. `OneDeviceStrategy` sends each batch through a distributed iterator,
     # which is made anew in each epoch and at each validation.
     return tf.distribute.get_strategy()
@@ -83,6 +82,12 @@ def _at_start(what: str):
             f"{what} comes too late, TensorFlow has started: make the strategy before anything "
             "else of it runs"
         ) from error
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    # One for all: two on the same devices take each other's collective operations for their own.
+    return tf.distribute.MirroredStrategy(devices)
 
 
 @functools.cache

@@ -2,20 +2,21 @@
 
 from tfvae.distributions.divergences import (
     analytic_kl,
-    distortion_and_rates,
     kl_divergence,
     log_importance_weights,
     monte_carlo_kl,
 )
+from tfvae.distributions.elbo import EvidenceLowerBound, elbo
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import Latent, ObjectiveOutput, VAEOutput
 
 __all__ = [
+    "EvidenceLowerBound",
     "Latent",
     "ObjectiveOutput",
     "VAEOutput",
     "analytic_kl",
-    "distortion_and_rates",
+    "elbo",
     "kl_divergence",
     "log_importance_weights",
     "monte_carlo_kl",

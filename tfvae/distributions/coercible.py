@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.keras_compat import KERAS_MASK, CarriesKerasMask
+from tfvae.distributions.tf_compat import SymbolicOrEagerTensor, graphs_outwards
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
@@ -15,11 +17,13 @@ tfd = tfp.distributions
 __all__ = ["TensorDistribution", "concrete", "returned"]
 
 
-class _Meta(type(tfd.Distribution), type(tf.__internal__.types.Tensor)):
+class _Meta(type(tfd.Distribution), type(SymbolicOrEagerTensor)):
     """Both bases have a metaclass of their own."""
 
 
-class TensorDistribution(tfd.Distribution, tf.__internal__.types.Tensor, metaclass=_Meta):
+class TensorDistribution(
+    CarriesKerasMask, tfd.Distribution, SymbolicOrEagerTensor, metaclass=_Meta
+):
     """The distribution `distribution`, and the tensor `convert(distribution)` where one is needed.
 
     Every method and attribute of a distribution is that of the wrapped one; `+`, indexing,
@@ -44,17 +48,15 @@ class TensorDistribution(tfd.Distribution, tf.__internal__.types.Tensor, metacla
 
     def value(self) -> tf.Tensor:
         """The tensor that stands for the distribution, one for each graph."""
-        here = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
-        graph = here
-        while graph is not None and graph not in self.values_:
-            graph = getattr(graph, "outer_graph", None)  # an outer graph's value is seen inside
-        if graph not in self.values_:
-            value = self.convert_(self.distribution_)
-            if isinstance(value, tfd.Distribution):
-                value = tf.convert_to_tensor(value)
-            self.values_[here] = value
-            graph = here
-        return self.values_[graph]
+        graphs = list(graphs_outwards())
+        for graph in graphs:
+            if graph in self.values_:  # an outer graph's value is seen inside
+                return self.values_[graph]
+        value = self.convert_(self.distribution_)
+        if isinstance(value, tfd.Distribution):
+            value = tf.convert_to_tensor(value)
+        self.values_[graphs[0]] = value
+        return value
 
     @property
     def ndim(self) -> int:
@@ -74,14 +76,6 @@ class TensorDistribution(tfd.Distribution, tf.__internal__.types.Tensor, metacla
     def dtype(self) -> tf.DType:
         """Data type of the value."""
         return self.value().dtype
-
-    @property
-    def _keras_mask(self):
-        return getattr(self.value(), "_keras_mask", None)
-
-    @_keras_mask.setter
-    def _keras_mask(self, mask):
-        self.value()._keras_mask = mask
 
     def numpy(self):
         """The value as a NumPy array."""
@@ -122,7 +116,7 @@ for _name in _OPERATORS:
 # What is the wrapper's and not the wrapped distribution's: the rest of the tensor's side.
 _OWN = frozenset(
     [
-        *("distribution_", "convert_", "values_", "value", "_keras_mask"),
+        *("distribution_", "convert_", "values_", "value", KERAS_MASK),
         *("shape", "get_shape", "ndim", "dtype", "numpy", "__tf_tensor__", "__array__"),
         *("__class__", "__dict__", "__hash__", "__repr__", "__str__"),
         *_OPERATORS,

@@ -13,7 +13,6 @@ tfd = tfp.distributions
 
 __all__ = [
     "analytic_kl",
-    "distortion_and_rates",
     "kl_divergence",
     "log_importance_weights",
     "monte_carlo_kl",
@@ -77,25 +76,6 @@ def kl_divergence(latent: Latent, method: str = "auto") -> tf.Tensor:
     if rate is None:
         rate = monte_carlo_kl(latent)
     return tf.reduce_mean(rate, axis=0) if rate.shape.rank == 2 else rate
-
-
-def distortion_and_rates(
-    x: tf.Tensor, output: VAEOutput, kl: str = "auto"
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """The two parts of the negative ELBO, −E_q log p(x|z) and KL(q(z|x) ‖ p(z)).
-
-    Args:
-        x: Data, `[batch, *event]`.
-        output: What the model returned for it.
-        kl: As in `kl_divergence`.
-
-    Returns:
-        The distortion, `[batch]`, and the rate of each latent group, `[batch]` each; nats.
-    """
-    distortion = -output.likelihood.log_prob(x)
-    if distortion.shape.rank == 2:
-        distortion = tf.reduce_mean(distortion, axis=0)
-    return distortion, [kl_divergence(latent, kl) for latent in output.latents]
 
 
 def log_importance_weights(x: tf.Tensor, output: VAEOutput) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,8 @@ class Support(NamedTuple):
         high: The largest value.
         integer: Whether the values are integers: the density is a probability.
         remedy: What to do with data outside.
+        symbol_axes: Number of axes that hold one value together: 1 for the indicators of a
+            one-hot vector, which are one symbol.
     """
 
     name: str
@@ -34,6 +37,23 @@ class Support(NamedTuple):
     high: float
     integer: bool
     remedy: str
+    symbol_axes: int = 0
+
+    def symbols(self, shape: Sequence[int]) -> int | None:
+        """Counts the discrete values in an example, over which bits per dimension are averaged.
+
+        Args:
+            shape: Shape of an example.
+
+        Returns:
+            The number; None where the values are real numbers.
+
+        Example:
+            >>> support_of(tfd.OneHotCategorical([0.0, 0.0, 0.0])).symbols((7, 3))
+            7
+        """
+        shape = tuple(shape)
+        return math.prod(shape[: len(shape) - self.symbol_axes]) if self.integer else None
 
     @property
     def levels(self) -> int | None:
@@ -69,7 +89,7 @@ def _levels(count: int) -> Support:
 
 _OF_CLASS = {
     tfd.Bernoulli: _BINARY,
-    tfd.OneHotCategorical: _BINARY,
+    tfd.OneHotCategorical: _BINARY._replace(symbol_axes=1),
     tfd.ContinuousBernoulli: _UNIT,
     tfd.Beta: _UNIT,
     tfd.Poisson: _COUNTS,

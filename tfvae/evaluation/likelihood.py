@@ -56,7 +56,7 @@ def evaluate_likelihood(
     if examples is not None and examples < 1:
         raise UserError(f"examples takes a number from 1, or None for all, got {examples!r}")
     elbos, log_probs, means = [], [], []
-    done, dimensions, discrete = 0, 0, False
+    done, symbols = 0, None
     for i, batch in enumerate(dataset):
         x, context, _ = unpack(batch)
         if examples is not None:
@@ -66,10 +66,9 @@ def evaluate_likelihood(
         elbos.append(vae.elbo(x, seed=here, context=context).numpy())
         log_probs.append(vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy())
         means.append(_means(vae, x, context))
-        if not dimensions:
-            dimensions = math.prod(x.shape[1:])
+        if i == 0:
             one = None if context is None else context[:1]
-            discrete = support_of(vae(x[:1], one).likelihood).integer
+            symbols = support_of(vae(x[:1], one).likelihood).symbols(x.shape[1:])
         if progress is not None:
             progress(done)
         if done == examples:
@@ -82,8 +81,8 @@ def evaluate_likelihood(
         table[name] = float(values.mean())
         table[f"{name}_se"] = float(values.std(ddof=1) / math.sqrt(done)) if done > 1 else math.nan
     table["gap"] = table["log_prob"] - table["elbo"]
-    if discrete:
-        table["bits_per_dim"] = -table["log_prob"] / (dimensions * math.log(2.0))
+    if symbols is not None:
+        table["bits_per_dim"] = -table["log_prob"] / (symbols * math.log(2.0))
     table["active_units"] = active_units(np.concatenate(means))
     return table
 

@@ -37,7 +37,7 @@ def total_correlation(
     stays below log N, and compare only numbers of the same N.
 
     Args:
-        vae: The model; its posterior is factorized.
+        vae: The model; its posterior is factorized or normal.
         dataset: Batches of x, or of (x, context).
         examples: N, how many examples to take from the front; None: all.
         draws: M; None: N.
@@ -49,8 +49,8 @@ def total_correlation(
         log N; and `examples`, N.
 
     Raises:
-        UserError: If there is no example, the posterior is not factorized, or there are several
-            latent groups.
+        UserError: If there is no example, the posterior is neither factorized nor normal, or there
+            are several latent groups.
 
     Example:
         >>> table = total_correlation(vae, tfvae.data.load("sprites", "test"), examples=5000)

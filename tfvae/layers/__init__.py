@@ -40,6 +40,7 @@ from tfvae.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFami
 from tfvae.layers.mixture_one_hot import CategoricalMixtureOfOneHotCategorical
 from tfvae.layers.multivariate_normal import MultivariateNormalTriL
 from tfvae.layers.negative_binomial import IndependentNegativeBinomial, ZeroInflatedNegativeBinomial
+from tfvae.layers.noise_scope import noise, noise_seed
 from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.layers.poisson import IndependentPoisson
@@ -112,5 +113,7 @@ __all__ = [
     "default_multivariate_normal_fn",
     "exact_or_monte_carlo_kl",
     "mean_field_posterior",
+    "noise",
+    "noise_seed",
     "standard_normal_prior",
 ]

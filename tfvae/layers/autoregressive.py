@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError, unknown_name
 from tfvae.layers.autoregressive_masks import autoregressive_masks
-from tfvae.layers.base import event_shape_of
+from tfvae.layers.sizes import count_of, event_shape_of
 
 __all__ = ["AutoregressiveNetwork"]
 
@@ -85,14 +85,14 @@ class AutoregressiveNetwork(keras.layers.Layer):
             raise unknown_name(
                 "conditional_input_layers", conditional_input_layers, ["all_layers", "first_layer"]
             )
-        self.params = int(params)
+        self.params = count_of("params", params)
         self.event_shape = self._vector("event_shape", event_shape)
         self.conditional = conditional
         self.conditional_event_shape = self._vector(
             "conditional_event_shape", conditional_event_shape
         )
         self.conditional_input_layers = conditional_input_layers
-        self.hidden_units = [int(units) for units in hidden_units or []]
+        self.hidden_units = [count_of("hidden_units", units) for units in hidden_units or []]
         self.input_order = (
             input_order if isinstance(input_order, str) else [int(i) for i in input_order]
         )
@@ -111,7 +111,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
     def _vector(name: str, value) -> tuple[int, ...] | None:
         if value is None:
             return None
-        shape = event_shape_of(value)
+        shape = event_shape_of(value, name)
         if len(shape) != 1:
             raise UserError(f"{name} takes one number, as the network is dense, got {value!r}")
         return shape

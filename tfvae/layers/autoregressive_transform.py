@@ -11,7 +11,8 @@ import tensorflow_probability as tfp
 from tfvae.distributions.coercible import TensorDistribution, concrete
 from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
-from tfvae.layers.base import CONVERSIONS, DistributionLayer
+from tfvae.layers.base import DistributionLayer
+from tfvae.layers.conversions import converter
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -61,7 +62,7 @@ class AutoregressiveTransform(DistributionLayer):
     def __call__(self, inputs, *args, **kwargs):
         """Calls the layer; Keras takes no plain distribution as a positional argument."""
         if isinstance(inputs, tfd.Distribution) and not isinstance(inputs, TensorDistribution):
-            inputs = TensorDistribution(inputs, CONVERSIONS["sample"])
+            inputs = TensorDistribution(inputs, converter("sample"))
         return super().__call__(inputs, *args, **kwargs)
 
     def build(self, input_shape):

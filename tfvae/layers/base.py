@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 
 import keras
@@ -10,51 +11,24 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution, ValueOf
-from tfvae.errors import UserError, unknown_name
+from tfvae.errors import UserError
+from tfvae.layers.conversions import conversion, converter
+from tfvae.layers.sizes import count_of, event_shape_of
 
 tfd = tfp.distributions
 
 __all__ = [
     "DistributionLayer",
-    "event_shape_of",
     "levels_of",
     "min_scale_of",
     "positive",
     "saved_function",
 ]
 
-CONVERSIONS = {
-    "sample": lambda distribution: distribution.sample(),
-    "mean": lambda distribution: distribution.mean(),
-    "mode": lambda distribution: distribution.mode(),
-    "stddev": lambda distribution: distribution.stddev(),
-    "variance": lambda distribution: distribution.variance(),
-}
-
-
-def event_shape_of(value: int | Sequence[int]) -> tuple[int, ...]:
-    """Makes a tuple of an event shape given as an integer or a sequence.
-
-    Args:
-        value: `50`, `(28, 28, 1)`, or `()` for a scalar event.
-
-    Returns:
-        The event shape as a tuple of positive integers.
-
-    Raises:
-        UserError: If an entry is not a positive integer.
-    """
-    shape = (value,) if isinstance(value, (int, np.integer)) else tuple(value)
-    if not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
-        raise UserError(f"event_shape takes positive integers, got {value!r}")
-    return tuple(int(n) for n in shape)
-
 
 def levels_of(value: int) -> int:
     """Checks a number of levels, 2 or more, and returns it."""
-    if not (isinstance(value, int) and value >= 2):
-        raise UserError(f"levels takes an integer above 1, got {value!r}")
-    return value
+    return count_of("levels", value, least=2)
 
 
 def min_scale_of(value: float) -> float:
@@ -103,28 +77,6 @@ class _ParamsSize:
             return owner.count_params_of(*args, **kwargs)
 
         return params_size
-
-
-def conversion(convert: str | Callable) -> str | Callable:
-    """Checks `convert_to_tensor_fn`; `tfd.Distribution.sample` and its like become names.
-
-    Args:
-        convert: A name, a method of `tfd.Distribution`, or a callable of the distribution.
-
-    Returns:
-        A known name or a callable.
-
-    Raises:
-        UserError: If it is neither.
-    """
-    for name in CONVERSIONS:
-        if convert is getattr(tfd.Distribution, name):
-            return name
-    if isinstance(convert, str) and convert not in CONVERSIONS:
-        raise unknown_name("convert_to_tensor_fn", convert, CONVERSIONS)
-    if not (isinstance(convert, str) or callable(convert)):
-        raise UserError(f"convert_to_tensor_fn takes a name or a callable, got {convert!r}")
-    return convert
 
 
 class DistributionLayer(keras.layers.Layer):
@@ -198,17 +150,49 @@ class DistributionLayer(keras.layers.Layer):
     def new(cls, params: tf.Tensor, *args, **kwargs) -> tfd.Distribution:
         """Makes the distribution of `params`, flat, without a layer.
 
+        The arguments are those of `new` in `tfp.layers`, in its order: the constructor's but for
+        `convert_to_tensor_fn`, with `dtype`, the data type of the samples, for `sample_dtype`.
+
         Args:
-            params: Parameters `[*batch, params_size]`.
+            params: Parameters `[*batch, params_size]`, whose float type is the distribution's.
             *args: Arguments that size the layer, such as the event shape.
-            **kwargs: Further arguments of the layer.
+            **kwargs: Further arguments. `dtype` is the float type where the class has no
+                `sample_dtype`.
 
         Returns:
             The `tfd.Distribution`.
+
+        Raises:
+            UserError: If an argument is given twice, or the layer has weights, which nobody would
+                train.
+
+        Example:
+            >>> IndependentBernoulli.new(tf.zeros([5, 3]), 3, tf.int32).sample().dtype
+            tf.int32
         """
         params = tf.convert_to_tensor(params)
-        kwargs["name"] = kwargs.get("name") or "new"
-        return cls(*args, **kwargs).make_distribution(params)
+        known = inspect.signature(cls.__init__).parameters.values()
+        order = [p.name for p in known if p.kind is p.POSITIONAL_OR_KEYWORD][1:]
+        samples_have_type = "sample_dtype" in order
+        order = [name for name in order if name != "convert_to_tensor_fn"] + ["name"]
+        order = ["dtype" if name == "sample_dtype" else name for name in order]
+        given = dict(zip(order, args, strict=False)) | kwargs
+        if len(args) + len(kwargs) > len(given):
+            raise UserError(f"{cls.__name__}.new takes each of {', '.join(order)} once")
+        given["name"] = given.get("name") or "new"
+        dtype = given.pop("dtype", None)
+        if samples_have_type:
+            given["sample_dtype"] = dtype
+        elif dtype or not params.dtype.is_floating:
+            params = tf.cast(params, dtype or keras.config.floatx())
+        layer = cls(**given)
+        layer.build(params.shape)
+        if layer.weights:
+            raise UserError(
+                f"{cls.__name__}.new has no layer to keep weights in, and these arguments ask for "
+                "some: make the layer and call it"
+            )
+        return layer.make_distribution(params)
 
     def build(self, input_shape):
         """Notes whether the parameters come flat, where the shape alone cannot tell."""
@@ -320,10 +304,7 @@ class DistributionLayer(keras.layers.Layer):
 
     def wrap(self, distribution: tfd.Distribution) -> TensorDistribution:
         """Makes of a distribution one that also counts as a tensor."""
-        convert = self.convert_to_tensor_fn
-        return TensorDistribution(
-            distribution, CONVERSIONS[convert] if isinstance(convert, str) else convert
-        )
+        return TensorDistribution(distribution, converter(self.convert_to_tensor_fn))
 
     def call(self, params: tf.Tensor, training: bool | None = None) -> TensorDistribution:
         """Returns the distribution, which also counts as a tensor."""

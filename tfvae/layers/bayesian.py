@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.divergences import analytic_kl
+from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 
 tfd = tfp.distributions
@@ -37,7 +38,7 @@ def exact_or_monte_carlo_kl(
     exact = analytic_kl(posterior, prior)
     if exact is not None:
         return exact
-    sample = posterior.sample() if sample is None else sample
+    sample = posterior.sample(seed=noise_seed()) if sample is None else sample
     return posterior.log_prob(sample) - prior.log_prob(sample)
 
 

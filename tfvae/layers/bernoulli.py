@@ -59,7 +59,9 @@ class Bernoulli(tfd.Bernoulli):
     """
 
     def _log_prob(self, event):
-        logits = self._logits_parameter_no_checks()
+        logits = tf.convert_to_tensor(
+            self.logits_parameter() if self.logits is None else self.logits
+        )
         return _log_prob(tf.cast(event, logits.dtype), logits)
 
 

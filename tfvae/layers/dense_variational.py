@@ -9,8 +9,10 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution, concrete
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.linear_maps import DenseMap
+from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.weight_distribution import WeightDistribution
 from tfvae.layers.weight_functions import MeanFieldNormal, default_multivariate_normal_fn
 
@@ -95,7 +97,8 @@ class DenseVariational(DenseMap, BayesianLayer):
         sizes = (inputs * units, units if self.use_bias else 0, self.variable_dtype)
         self._posterior = self.make_posterior_fn(*sizes)
         self._prior = self.make_prior_fn(*sizes)
-        for part in (self._posterior, self._prior):
+        for name, part in (("posterior", self._posterior), ("prior", self._prior)):
+            refuse_untracked(f"what make_{name}_fn returns", part)
             if isinstance(part, keras.layers.Layer):
                 if not part.built:
                     part.build(input_shape)
@@ -109,7 +112,7 @@ class DenseVariational(DenseMap, BayesianLayer):
         if isinstance(posterior, TensorDistribution):
             weights, posterior = tf.convert_to_tensor(posterior), concrete(posterior)
         else:
-            weights = posterior.sample()
+            weights = posterior.sample(seed=noise_seed())
         self.add_kl(self._kl(posterior, prior, weights))
         size = weights.shape[-1] - (self.units if self.use_bias else 0)
         kernel, bias = weights[..., :size], weights[..., size:]

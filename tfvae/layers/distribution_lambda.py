@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
 
@@ -23,8 +24,8 @@ class DistributionLambda(DistributionLayer):
 
     Floating inputs come as float32, whatever the policy. A model that is to be saved needs a
     function with a name that Keras can find again (`keras.saving.register_keras_serializable`);
-    with a lambda everything but saving and cloning works. Weights belong into a layer: variables
-    that the function closes over are not trained.
+    with a lambda everything but saving and cloning works. Weights belong into a layer: a
+    `tf.Variable` that the function closes over would not be trained, and is refused.
 
     Args:
         make_distribution_fn: Function of the inputs that returns a `tfd.Distribution`.
@@ -50,6 +51,7 @@ class DistributionLambda(DistributionLayer):
         super().__init__((), convert_to_tensor_fn, **kwargs)
         if not callable(make_distribution_fn):
             raise UserError(f"make_distribution_fn takes a function, got {make_distribution_fn!r}")
+        refuse_untracked("make_distribution_fn", make_distribution_fn)
         self.make_distribution_fn = make_distribution_fn
 
     def make_distribution(self, params, *args, **kwargs) -> tfd.Distribution:

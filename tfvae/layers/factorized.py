@@ -7,8 +7,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distribute import fold_in
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError, unknown_name
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
+from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.weight_distribution import WeightStore
 from tfvae.layers.weight_functions import MeanFieldNormal, default_multivariate_normal_fn
 
@@ -76,7 +79,8 @@ class FactorizedLayer(BayesianLayer):
         self._shapes = {"kernel": list(kernel), "bias": [kernel[-1]]}
         for part in self._shapes:
             for role in ("posterior", "prior"):
-                self._distribution(part, role)
+                made = self._distribution(part, role)
+                refuse_untracked(f"what {part}_{role}_fn returns", made)
 
     def _distribution(self, part: str, role: str) -> tfd.Distribution | None:
         make = getattr(self, f"{part}_{role}_fn")
@@ -107,7 +111,15 @@ class FactorizedLayer(BayesianLayer):
         return self._distribution("bias", "prior")
 
     def noise_seeds(self) -> list[tf.Tensor]:
-        """Three stateless seeds: new ones in each call, others on each replica."""
+        """Three stateless seeds: new ones in each call, others on each replica.
+
+        Inside a block of `tfvae.layers.noise` they are a function of the block's seed, and of the
+        layer's own where it has one.
+        """
+        seed = noise_seed()
+        if seed is not None:
+            seed = seed if self.seed is None else fold_in(seed, self.seed)
+            return tf.unstack(tfp.random.split_seed(seed, n=3))
         limits = np.iinfo(np.int32)
         seed = tf.random.uniform([2], limits.min, limits.max, dtype=tf.int32, seed=self.seed)
         context = tf.distribute.get_replica_context()

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.targets import fitted_target
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
+from tfvae.layers.sizes import count_of
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -69,7 +70,7 @@ class VariationalGaussianProcess(DistributionLayer):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = kernel_provider.variable_dtype
         super().__init__(event_shape, convert_to_tensor_fn, **kwargs)
-        self.num_inducing_points = int(num_inducing_points)
+        self.num_inducing_points = count_of("num_inducing_points", num_inducing_points)
         self.kernel_provider = kernel_provider
         if len(self.event_shape) != 1:
             raise UserError(f"event_shape takes one number, got {event_shape!r}")

@@ -10,7 +10,9 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
 from tfvae.distributions.divergences import analytic_kl
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
+from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
 
@@ -82,6 +84,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 "test_points takes the number of samples, with use_exact_kl=False and without "
                 f"test_points_fn; got {test_points!r}"
             )
+        refuse_untracked("distribution_b", distribution_b)
         axes = test_points_reduce_axis
         self.distribution_b = distribution_b
         self.use_exact_kl = use_exact_kl
@@ -119,7 +122,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 )
             return kl
         if self.test_points:
-            z = a.sample(self.test_points)
+            z = a.sample(self.test_points, seed=noise_seed())
         else:
             z = (self.test_points_fn or tf.convert_to_tensor)(distribution_a)
         ratio = a.log_prob(z) - b.log_prob(z)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
+from tfvae.layers.sizes import count_of, event_shape_of
 
 __all__ = ["ConvolutionMap", "DenseMap"]
 
@@ -36,7 +37,7 @@ class DenseMap:
             trainable=trainable,
             **kwargs,
         )
-        self.units = int(units)
+        self.units = count_of("units", units)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def kernel_shape(self, input_shape) -> tuple[int, ...]:
@@ -90,7 +91,7 @@ class ConvolutionMap:
         **kwargs,
     ):
         super().__init__(activation=activation, activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = int(filters)
+        self.filters = count_of("filters", filters)
         self.kernel_size = self._each_axis("kernel_size", kernel_size)
         self.strides = self._each_axis("strides", strides)
         self.dilation_rate = self._each_axis("dilation_rate", dilation_rate)
@@ -105,8 +106,9 @@ class ConvolutionMap:
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def _each_axis(self, name: str, value) -> tuple[int, ...]:
-        values = (value,) * self.rank if isinstance(value, int) else tuple(value)
-        if len(values) != self.rank or not all(isinstance(n, int) and n > 0 for n in values):
+        values = event_shape_of(value, name)
+        values = values * self.rank if len(values) == 1 else values
+        if len(values) != self.rank:
             raise UserError(
                 f"{name} takes a positive integer or {self.rank} of them, got {value!r}"
             )

@@ -13,6 +13,7 @@ from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.normal import IndependentNormal
+from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Positive
 
 tfd = tfp.distributions
@@ -60,8 +61,7 @@ class MixtureSameFamily(DistributionLayer):
             raise UserError(
                 f"component_layer takes a layer of tfvae.layers, got {type(component_layer)}"
             )
-        if not (isinstance(num_components, int) and num_components > 0):
-            raise UserError(f"num_components takes an integer above 0, got {num_components!r}")
+        num_components = count_of("num_components", num_components)
         super().__init__(component_layer.event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.num_components = num_components
         self.component_layer = component_layer
@@ -74,8 +74,10 @@ class MixtureSameFamily(DistributionLayer):
     @classmethod
     def count_params_of(cls, num_components, component_params_size=None, **kwargs) -> int:
         """Number of parameters; the component counts by its size or by its layer."""
-        if cls is MixtureSameFamily and isinstance(component_params_size, int):
-            return num_components * (1 + component_params_size)
+        by_layer = isinstance(component_params_size, DistributionLayer)
+        if cls is MixtureSameFamily and component_params_size is not None and not by_layer:
+            size = count_of("component_params_size", component_params_size)
+            return count_of("num_components", num_components) * (1 + size)
         if component_params_size is not None:
             return super().count_params_of(num_components, component_params_size, **kwargs)
         return super().count_params_of(num_components, **kwargs)

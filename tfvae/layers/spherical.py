@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
+from tfvae.layers.power_spherical import TurnedPowerSpherical
 from tfvae.layers.von_mises_fisher import ReparameterizedVonMisesFisher
 from tfvae.options.bounds import Positive
 
@@ -114,4 +115,4 @@ class PowerSpherical(_Spherical):
         De Cao, Aziz, "The Power Spherical distribution", 2020, equations 10 and 15.
     """
 
-    distribution = tfd.PowerSpherical
+    distribution = TurnedPowerSpherical

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
@@ -54,6 +55,7 @@ class TransformedDistribution(DistributionLayer):
             raise UserError(f"layer takes a layer of tfvae.layers, got {type(layer).__name__}")
         if not callable(bijector):
             raise UserError(f"bijector takes a bijector or a function, got {bijector!r}")
+        refuse_untracked("bijector", bijector)
         self._bijector = bijector
         event = self.bijector.forward_event_shape(layer.event_shape)
         super().__init__(tuple(event), convert_to_tensor_fn, validate_args, **kwargs)

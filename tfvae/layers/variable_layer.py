@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfvae.layers.base import event_shape_of
+from tfvae.layers.sizes import event_shape_of
 
 __all__ = ["VariableLayer"]
 
@@ -45,7 +45,7 @@ class VariableLayer(keras.layers.Layer):
     ):
         dtype = dtype or keras.config.dtype_policy().variable_dtype
         super().__init__(dtype=dtype, **kwargs)
-        self.shape = event_shape_of(shape)
+        self.shape = event_shape_of(shape, "shape")
         self.activation = keras.activations.get(activation)
         self.initializer = keras.initializers.get(initializer)
         self.regularizer = keras.regularizers.get(regularizer)

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.layers.tangent import around
+
 tfd = tfp.distributions
 
 __all__ = ["ReparameterizedVonMisesFisher"]
@@ -52,19 +54,13 @@ def _reparameterized(t: tf.Tensor, concentration: tf.Tensor, dim: int) -> tf.Ten
     return attach(tf.stop_gradient(t), concentration)
 
 
-def _reflect(x: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
-    """Householder reflection that exchanges the first axis and `direction`."""
-    axis = tf.one_hot(0, direction.shape[-1], dtype=x.dtype)
-    u = tf.math.l2_normalize(axis - direction, axis=-1)
-    return x - 2 * tf.reduce_sum(x * u, axis=-1, keepdims=True) * u
-
-
 class ReparameterizedVonMisesFisher(tfd.VonMisesFisher):
     """The von Mises-Fisher distribution, fully reparameterized in every dimension.
 
     tfp's class draws by rejection, and outside of three dimensions lets no gradient through to
-    the concentration. Here the draw is tfp's, and the gradient of the cosine to μ is the implicit
-    one.
+    the concentration; its gradient to a direction near the first axis is without bound, and zero
+    at it. Here the draw is tfp's, the gradient of the cosine to κ is the implicit one, and draws
+    turn along with μ.
 
     Args:
         mean_direction: Unit vectors μ, `[*batch, d]`.
@@ -97,13 +93,15 @@ class ReparameterizedVonMisesFisher(tfd.VonMisesFisher):
     def _sample_n(self, n, seed=None):
         direction = tf.convert_to_tensor(self.mean_direction)
         dim = direction.shape[-1]
-        still = tfd.VonMisesFisher(
-            tf.stop_gradient(direction), tf.stop_gradient(self.concentration)
+        concentration = tf.broadcast_to(self.concentration, self.batch_shape_tensor())
+        # Drawn around the first axis, where tfp turns nothing.
+        first = tf.one_hot(0, dim, dtype=self.dtype)
+        still = tfd.VonMisesFisher(first, tf.stop_gradient(concentration))
+        cosine, across = tf.split(
+            tf.stop_gradient(still.sample(n, seed=seed)), [1, dim - 1], axis=-1
         )
-        drawn = tf.stop_gradient(still.sample(n, seed=seed))
-        cosine, across = tf.split(_reflect(drawn, still.mean_direction), [1, dim - 1], axis=-1)
-        concentration = tf.broadcast_to(self.concentration, tf.shape(drawn)[:-1])
-        cosine = _reparameterized(tf.squeeze(cosine, -1), concentration, dim)[..., tf.newaxis]
+        cosine = tf.squeeze(cosine, axis=-1)
+        concentration = tf.broadcast_to(concentration, tf.shape(cosine))
+        cosine = _reparameterized(cosine, concentration, dim)
         sine = tf.sqrt(tf.maximum(1 - tf.square(cosine), 1e-12))
-        x = tf.concat([cosine, sine * tf.math.l2_normalize(across, axis=-1)], axis=-1)
-        return _reflect(x, direction)
+        return around(direction, cosine, sine, tf.math.l2_normalize(across, axis=-1))

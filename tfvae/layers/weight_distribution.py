@@ -7,6 +7,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution
+from tfvae.distributions.variables import refuse_untracked
+from tfvae.layers.conversions import converter
+from tfvae.layers.sizes import event_shape_of
 
 tfd = tfp.distributions
 
@@ -74,12 +77,12 @@ class WeightDistribution(keras.layers.Layer):
             kwargs["dtype"] = keras.config.dtype_policy().variable_dtype
         super().__init__(**kwargs)
         self.make_distribution = make_distribution
-        self.shape = tuple(int(n) for n in shape)
+        self.shape = event_shape_of(shape, "shape")
         self._store = WeightStore(self)
 
     def build(self, input_shape=None):
         """Makes the weights."""
-        self.distribution()
+        refuse_untracked("what make_distribution returns", self.distribution())
 
     def distribution(self) -> tfd.Distribution:
         """The distribution with the weights as they are now."""
@@ -89,7 +92,7 @@ class WeightDistribution(keras.layers.Layer):
 
     def call(self, inputs=None) -> TensorDistribution:
         """Returns the distribution, which also counts as one draw of it."""
-        return TensorDistribution(self.distribution(), lambda d: d.sample())
+        return TensorDistribution(self.distribution(), converter("sample"))
 
     def compute_output_shape(self, input_shape=None):
         """Shape of a draw."""

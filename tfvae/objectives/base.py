@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 
 import keras
 import tensorflow as tf
 
+from tfvae.distributions.elbo import EvidenceLowerBound
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import unknown_name
+from tfvae.objectives.checks import checked_output
 from tfvae.schedules import Schedule
 
 __all__ = ["Objective"]
@@ -21,7 +25,7 @@ class Objective(keras.layers.Layer):
     """Base of the objectives: from data and the model's output to a loss per example.
 
     A concrete objective defines `call`. It reads nothing but `x` and the output, so it works with
-    every latent structure. It may own weights.
+    every latent structure. It may own weights. What `call` returns is checked when it is traced.
 
     Args:
         samples: K, the number of posterior samples per example; None for one sample without an
@@ -32,6 +36,36 @@ class Objective(keras.layers.Layer):
 
     Attributes:
         examples: Size of the training set; `fit` sets it where it is known.
+
+    Example:
+        An objective of one's own: the ELBO and, weighed by `strength`, the maximum mean
+        discrepancy of the batch's codes and draws of the prior.
+
+        >>> @keras.saving.register_keras_serializable(package="mine")
+        ... class MMD(tfvae.objectives.Objective):
+        ...     def __init__(self, strength=10.0, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.strength = strength
+        ...
+        ...     def call(self, x, output, *, step=0):
+        ...         bound = tfvae.distributions.elbo(x, output)
+        ...         latent = output.latents[0]
+        ...         seed = tfvae.distribute.fold_in(tfvae.distribute.as_seed(7), step)
+        ...         draws = latent.prior.sample(tf.shape(latent.z)[0], seed=seed)
+        ...
+        ...         def kernel(a, b):  # the mean over all pairs
+        ...             squares = tf.reduce_sum((a[:, None] - b) ** 2, axis=-1)
+        ...             return tf.reduce_mean(tf.exp(-squares / a.shape[-1]))
+        ...
+        ...         z = latent.z
+        ...         mmd = kernel(z, z) + kernel(draws, draws) - 2 * kernel(z, draws)
+        ...         mmd = tf.fill(tf.shape(x)[:1], mmd)  # of the batch: for each of its examples
+        ...         terms = {**self.elbo_terms(x, output, bound), "mmd": mmd}
+        ...         return tfvae.ObjectiveOutput(-bound.elbo + self.strength * mmd, terms)
+        ...
+        ...     def get_config(self):
+        ...         return {**super().get_config(), "strength": self.strength}
+        >>> model = tfvae.VAE(encoder, decoder, objective=MMD(strength=100.0))
     """
 
     def __init__(self, *, samples: int | None = None, kl: str = "auto", **kwargs):
@@ -43,20 +77,46 @@ class Objective(keras.layers.Layer):
         self.kl = kl
         self.examples = None
 
-    def __call__(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
-        """Computes the loss; see `call`. A distribution cannot pass through Keras's own."""
-        return self.call(x, output, step=step)
+    def __call__(
+        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+    ) -> ObjectiveOutput:
+        """Computes the loss, see `call`, and checks it.
 
-    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+        Keras's own `__call__` is passed by: a distribution cannot go through it.
+
+        Args:
+            x: Data, `[batch, *event]`.
+            output: What the model returned for it.
+            step: Training steps taken so far.
+            weights: Sample weights, `[batch]`; handed to a `call` that takes them.
+
+        Returns:
+            What `call` returned.
+
+        Raises:
+            UserError: If that is not a loss and named terms of shape `[batch]`.
+        """
+        given = {"weights": weights} if _takes_weights(type(self)) else {}
+        returned = self.call(x, output, step=step, **given)
+        return checked_output(type(self).__name__, tf.convert_to_tensor(x), returned)
+
+    def call(
+        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+    ) -> ObjectiveOutput:
         """Computes the loss of a batch.
+
+        The training step weighs and averages what this returns. So an objective needs the weights
+        only for a statistic across the batch, such as a mean rate that is held against a target;
+        one without such statistics may leave the argument out.
 
         Args:
             x: Data, `[batch, *event]`.
             output: What the model returned for it, with K samples if `samples` is K.
             step: Training steps taken so far, for schedules.
+            weights: Sample weights, `[batch]`; None: all are 1.
 
         Returns:
-            Loss and named terms per example, in nats.
+            Loss and named terms per example, in nats, not weighted.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(x, output, step=0)")
 
@@ -83,20 +143,31 @@ class Objective(keras.layers.Layer):
         """Weights that the objective trains by itself, in `update`: here, none."""
         return []
 
-    def own_terms(self, x: tf.Tensor, output: VAEOutput, *, seed) -> dict[str, tf.Tensor]:
+    def own_terms(
+        self, x: tf.Tensor, output: VAEOutput, *, seed, weights: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """What is logged of a second loss, which `update` minimises: here, nothing.
 
         Args:
             x: Data, `[batch, *event]`.
             output: What the model returned for it.
             seed: Stateless seed, the same on all replicas.
+            weights: Sample weights, `[batch]`; None: all are 1.
 
         Returns:
             Terms per example, `[batch]` each.
         """
         return {}
 
-    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> dict[str, tf.Tensor]:
+    def update(
+        self,
+        x: tf.Tensor,
+        output: VAEOutput,
+        *,
+        step=0,
+        seed=None,
+        weights: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """A second step of training on the same batch, after the model's: here, nothing.
 
         Args:
@@ -104,6 +175,7 @@ class Objective(keras.layers.Layer):
             output: What the model returned for it in the step.
             step: Training steps taken so far.
             seed: Stateless seed of the step, the same on all replicas.
+            weights: Sample weights, `[batch]`; None: all are 1.
 
         Returns:
             `own_terms`, as they were before the step.
@@ -112,23 +184,22 @@ class Objective(keras.layers.Layer):
 
     @staticmethod
     def elbo_terms(
-        x: tf.Tensor, output: VAEOutput, distortion: tf.Tensor, rate: tf.Tensor
+        x: tf.Tensor, output: VAEOutput, bound: EvidenceLowerBound
     ) -> dict[str, tf.Tensor]:
         """The terms that every objective reports.
 
         Args:
             x: Data, `[batch, *event]`.
             output: What the model returned for it.
-            distortion: −E_q log p(x|z), `[batch]`.
-            rate: KL of all latent groups, `[batch]`.
+            bound: What `tfvae.distributions.elbo` gives for the two.
 
         Returns:
             `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete.
         """
-        terms = {"elbo": -distortion - rate, "distortion": distortion, "rate": rate}
-        if support_of(output.likelihood).integer:
-            dimensions = math.prod(x.shape[1:])
-            terms["bits_per_dim"] = (distortion + rate) / (dimensions * math.log(2.0))
+        terms = {"elbo": bound.elbo, "distortion": bound.distortion, "rate": bound.rate}
+        symbols = support_of(output.likelihood).symbols(x.shape[1:])
+        if symbols is not None:
+            terms["bits_per_dim"] = -bound.elbo / (symbols * math.log(2.0))
         return terms
 
     def scheduled(self, step) -> dict[str, tf.Tensor]:
@@ -161,3 +232,10 @@ class Objective(keras.layers.Layer):
             for k, v in config.items()
         }
         return cls(**config)
+
+
+@functools.cache
+def _takes_weights(objective: type[Objective]) -> bool:
+    """Whether the `call` of an objective has the argument `weights`."""
+    parameters = inspect.signature(objective.call).parameters.values()
+    return any(p.name == "weights" or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -7,7 +7,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from tfvae.distributions.divergences import distortion_and_rates
+from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
@@ -25,7 +25,8 @@ class BetaTCVAE(Objective):
 
     In the mean over the data set the three parts add to the rate: mutual information, total
     correlation and dimension-wise KL of the aggregate posterior q(z), which is estimated from the
-    (global) batch by minibatch stratified sampling. The mutual information is computed as the
+    (global) batch by minibatch stratified sampling, with sample weights that of the weighted data
+    set. The mutual information is computed as the
     rate without the other two, so that the noise of the estimate has no part in α: the loss is
     distortion + α rate + (β − α) TC + (γ − α) KL, and with α = β = γ = 1 it is the negative ELBO.
 
@@ -40,8 +41,9 @@ class BetaTCVAE(Objective):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        UserError: When it is trained and N is unknown; when it first sees a posterior that is not
-            factorized, or several latent groups.
+        UserError: When it is trained and N is unknown; when it first sees a posterior whose
+            elements have no density of their own (neither factorized nor normal), or several
+            latent groups.
 
     Example:
         >>> model = tfvae.VAE(encoder, decoder, objective=BetaTCVAE(beta=6.0))
@@ -67,7 +69,9 @@ class BetaTCVAE(Objective):
         self.alpha, self.beta, self.gamma = get(alpha), get(beta), get(gamma)
         self.examples = None if examples is None else int(examples)
 
-    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+    def call(
+        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+    ) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
         latent = one_group(
             output, "BetaTCVAE", "q(z) is compared with its marginals over one set of examples"
@@ -78,17 +82,19 @@ class BetaTCVAE(Objective):
                 "of known length"
             )
         # While the model is built there is no training set yet: the batch stands for it.
-        joint, marginals = log_aggregate_posterior(latent.z, latent.posterior, self.examples)
-        distortion, (rate,) = distortion_and_rates(x, output, self.kl)
+        joint, marginals = log_aggregate_posterior(
+            latent.z, latent.posterior, self.examples, weights=weights
+        )
+        bound = elbo(x, output, kl=self.kl)
         correlation = joint - marginals
         dimension_wise = marginals - latent.prior.log_prob(latent.z)
         alpha = self.alpha(step)
-        loss = distortion + alpha * rate
+        loss = bound.distortion + alpha * bound.rate
         loss += (self.beta(step) - alpha) * correlation
         loss += (self.gamma(step) - alpha) * dimension_wise
         terms = {
-            **self.elbo_terms(x, output, distortion, rate),
-            "mutual_information": rate - correlation - dimension_wise,
+            **self.elbo_terms(x, output, bound),
+            "mutual_information": bound.rate - correlation - dimension_wise,
             "total_correlation": correlation,
             "dimension_wise_kl": dimension_wise,
         }

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
-from tfvae.distributions.divergences import distortion_and_rates
+from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
@@ -19,12 +19,12 @@ from tfvae.schedules import Schedule, get
 __all__ = ["ELBO"]
 
 
-def _mean_over_replicas(values: tf.Tensor) -> tf.Tensor:
-    """The mean of `[batch]` over the global batch, as a constant of the gradient."""
+def _global_mean(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+    """The weighted mean of `[batch]` over all replicas, as a constant of the gradient."""
     values = tf.stop_gradient(values)
-    total = tf.stack([tf.reduce_sum(values), tf.cast(tf.size(values), values.dtype)])
-    total = all_replicas_sum(total)
-    return total[0] / tf.maximum(total[1], 1.0)
+    weights = tf.ones_like(values) if weights is None else tf.cast(weights, values.dtype)
+    total = all_replicas_sum(tf.stack([tf.reduce_sum(weights * values), tf.reduce_sum(weights)]))
+    return tf.math.divide_no_nan(total[0], total[1])
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -33,7 +33,8 @@ class ELBO(Objective):
 
     With `free_bits` λ, a group's rate counts as max(λ, mean of its KL over the batch): below λ
     nats there is no pressure on it. With `capacity` C, the rate is held at C instead of pressed
-    down: loss = distortion + β |mean KL − C|. The logged `elbo` is the unweighted one always.
+    down: loss = distortion + β |mean KL − C|. With sample weights both means are weighted. The
+    logged `elbo` is the one of β = 1 always.
 
     Args:
         beta: Weight of the rate, a number or a schedule.
@@ -84,25 +85,26 @@ class ELBO(Objective):
         """Whether there is neither a floor nor a target for the batch's mean rate."""
         return self.free_bits is None and self.capacity is None
 
-    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+    def call(
+        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+    ) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
-        distortion, rates = distortion_and_rates(x, output, self.kl)
-        rate = tf.add_n(rates)
-        penalty = rate
+        bound = elbo(x, output, kl=self.kl)
+        penalty = bound.rate
         if self.free_bits is not None:
             floor = self.free_bits(step)
             # Per example, so that the mean over the batch is max(floor, mean rate).
             penalty = tf.add_n(
                 [
-                    tf.where(_mean_over_replicas(r) > floor, r, floor * tf.ones_like(r))
-                    for r in rates
+                    tf.where(_global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
+                    for rate in bound.rates
                 ]
             )
         elif self.capacity is not None:
-            excess = rate - self.capacity(step)
-            penalty = tf.sign(_mean_over_replicas(excess)) * excess
-        loss = distortion + self.beta(step) * penalty
-        return ObjectiveOutput(loss, self.elbo_terms(x, output, distortion, rate))
+            excess = bound.rate - self.capacity(step)
+            penalty = tf.sign(_global_mean(excess, weights)) * excess
+        loss = bound.distortion + self.beta(step) * penalty
+        return ObjectiveOutput(loss, self.elbo_terms(x, output, bound))
 
     def get_config(self) -> dict:
         """Configuration for saving."""

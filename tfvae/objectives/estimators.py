@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfvae.data.batches import as_float
 from tfvae.distribute import as_seed, fold_in
-from tfvae.distributions.divergences import distortion_and_rates, log_importance_weights
+from tfvae.distributions.divergences import log_importance_weights
+from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
 
@@ -22,8 +23,7 @@ SIDE_BY_SIDE = 2  # chunks: parts of one graph that do not wait for each other f
 
 
 def _sum_of_elbos(x: tf.Tensor, output: VAEOutput, samples: int) -> tf.Tensor:
-    distortion, rates = distortion_and_rates(x, output)
-    return samples * (-distortion - tf.add_n(rates))
+    return samples * elbo(x, output).elbo
 
 
 def _log_sum_of_weights(x: tf.Tensor, output: VAEOutput, samples: int) -> tf.Tensor:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import batch_mean, global_batch
-from tfvae.distributions.divergences import distortion_and_rates
+from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.networks import MLP
@@ -22,12 +22,19 @@ from tfvae.schedules import Schedule, get
 __all__ = ["FactorVAE", "permute_dimensions"]
 
 
-def permute_dimensions(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def permute_dimensions(
+    z: tf.Tensor, seed: tf.Tensor, *, weights: tf.Tensor | None = None
+) -> tf.Tensor:
     """Shuffles every dimension over the batch by itself: draws of Π_j q(z_j).
+
+    With weights, the batch is resampled in proportion to them before (systematic resampling: an
+    example of twice the mean weight is taken twice, one of no weight never), so that the draws
+    are those of the weighted aggregate and count alike. Equal weights leave the batch as it is.
 
     Args:
         z: Draws of q(z), `[batch, D]`.
         seed: Stateless seed.
+        weights: Sample weights, `[batch]`; None: all are 1.
 
     Returns:
         `[batch, D]`.
@@ -35,6 +42,8 @@ def permute_dimensions(z: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     References:
         Kim and Mnih, "Disentangling by Factorising", 2018, Algorithm 1.
     """
+    if weights is not None:
+        z = tf.gather(z, _resampled(weights, tf.random.fold_in(seed, 1)))
     columns = tf.transpose(z)
     order = tf.argsort(tf.random.stateless_uniform(tf.shape(columns), seed), axis=1)
     return tf.transpose(tf.gather(columns, order, batch_dims=1))
@@ -47,6 +56,17 @@ def _named(optimizer: str, learning_rate: float) -> keras.optimizers.Optimizer:
     return optimizer_class(optimizer)(learning_rate)
 
 
+def _resampled(weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """As many places of a batch as it has, in proportion to the weights, in ascending order."""
+    weights = tf.cast(weights, tf.float32)
+    count = tf.size(weights)
+    # One uniform number for all: the points are as far apart as the mean weight.
+    points = tf.range(tf.cast(count, tf.float32)) + tf.random.stateless_uniform([], seed)
+    ends = tf.math.divide_no_nan(tf.cumsum(weights), tf.reduce_mean(weights))
+    places = tf.reduce_sum(tf.cast(points[:, None] >= ends, tf.int32), axis=1)
+    return tf.minimum(places, count - 1)
+
+
 @keras.saving.register_keras_serializable(package="tfvae")
 class FactorVAE(Objective):
     """The FactorVAE: loss = distortion + rate + γ TC(z), TC from a discriminator of its own.
@@ -56,7 +76,8 @@ class FactorVAE(Objective):
     over q(z) is the total correlation. It is trained in the same step, after the model, by its
     own loss, ½ (−log D(z) − log(1 − D(shuffled))), and its own optimizer, on the same batch; the
     paper takes a second one for the shuffled draws. Neither step's gradient reaches the other's
-    weights. Discriminator and optimizer are saved with the model.
+    weights. With sample weights, both kinds of draws are those of the weighted data. Discriminator
+    and optimizer are saved with the model.
 
     Terms beside the ELBO's: `total_correlation`, the logit, and `discriminator_loss`, nats.
 
@@ -143,30 +164,45 @@ class FactorVAE(Objective):
             )
         return tf.reshape(z, [-1, math.prod(z.shape[1:])])
 
-    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+    def call(
+        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+    ) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
         z = self._flat(output)
         if self.optimizer is None:
             self.build_discriminator(z.shape[1])
         correlation = self.log_ratio(z)
-        distortion, (rate,) = distortion_and_rates(x, output, self.kl)
-        loss = distortion + rate + self.gamma(step) * correlation
-        terms = self.elbo_terms(x, output, distortion, rate)
+        bound = elbo(x, output, kl=self.kl)
+        loss = -bound.elbo + self.gamma(step) * correlation
+        terms = self.elbo_terms(x, output, bound)
         return ObjectiveOutput(loss, {**terms, "total_correlation": correlation})
 
-    def own_terms(self, x: tf.Tensor, output: VAEOutput, *, seed) -> dict[str, tf.Tensor]:
+    def own_terms(
+        self, x: tf.Tensor, output: VAEOutput, *, seed, weights: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
         """The discriminator's loss on the batch's draws: log 2 = 0.69 where it knows nothing."""
         z = tf.stop_gradient(self._flat(output))
         everyone, start = global_batch(z)
-        shuffled = permute_dimensions(everyone, seed)[start : start + tf.shape(z)[0]]
+        if weights is not None:
+            weights, _ = global_batch(weights)
+        shuffled = permute_dimensions(everyone, seed, weights=weights)
+        shuffled = shuffled[start : start + tf.shape(z)[0]]
         real, fake = self.log_ratio(z), self.log_ratio(shuffled)
         return {"discriminator_loss": 0.5 * (tf.nn.softplus(-real) + tf.nn.softplus(fake))}
 
-    def update(self, x: tf.Tensor, output: VAEOutput, *, step=0, seed=None) -> dict[str, tf.Tensor]:
+    def update(
+        self,
+        x: tf.Tensor,
+        output: VAEOutput,
+        *,
+        step=0,
+        seed=None,
+        weights: tf.Tensor | None = None,
+    ) -> dict[str, tf.Tensor]:
         """Takes one step of the discriminator's optimizer on the batch's draws."""
         with tf.GradientTape() as tape:
-            terms = self.own_terms(x, output, seed=seed)
-            loss = batch_mean(terms["discriminator_loss"])
+            terms = self.own_terms(x, output, seed=seed, weights=weights)
+            loss = batch_mean(terms["discriminator_loss"], weights)
         gradients = tape.gradient(loss, self.own_weights)
         self.optimizer.apply_gradients(zip(gradients, self.own_weights, strict=True))
         return terms

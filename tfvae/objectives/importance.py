@@ -8,7 +8,8 @@ import numbers
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.distributions.divergences import distortion_and_rates, log_importance_weights
+from tfvae.distributions.divergences import log_importance_weights
+from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
@@ -99,7 +100,9 @@ class ImportanceWeighted(Objective):
         z.dreg_weights = holder
         return z
 
-    def call(self, x: tf.Tensor, output: VAEOutput, *, step=0) -> ObjectiveOutput:
+    def call(
+        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+    ) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example; beside the ELBO's terms the bound."""
         self._check(output)
         log_weights = log_importance_weights(x, output)
@@ -114,8 +117,7 @@ class ImportanceWeighted(Objective):
             flat = tf.concat([[self.samples], tf.shape(weights)[2:]], axis=0)
             output.latents[0].z.dreg_weights.append(tf.reshape(weights, flat))
         bound = tf.reduce_mean(bound, axis=0)
-        distortion, rates = distortion_and_rates(x, output, self.kl)
-        terms = self.elbo_terms(x, output, distortion, tf.add_n(rates))
+        terms = self.elbo_terms(x, output, elbo(x, output, kl=self.kl))
         # How many of the K draws carry the weight, from 1 to K.
         effective = tf.reduce_mean(1.0 / tf.reduce_sum(weights**2, axis=1), axis=0)
         terms |= {f"{type(self).__name__.lower()}_bound": bound, "effective_samples": effective}

@@ -17,21 +17,25 @@ tfd = tfp.distributions
 __all__ = ["log_aggregate_posterior", "log_mixture", "stratified_log_weights", "total_correlation"]
 
 
-def _marginals(posterior: tfd.Distribution) -> tfd.Distribution:
-    """The distributions of z's elements, batch shape `[batch, *event]`."""
-    posterior = concrete(posterior)
-    if isinstance(posterior, tfd.MultivariateNormalDiag):
-        return tfd.Normal(posterior.mean(), posterior.stddev())
-    independent = (
-        isinstance(posterior, tfd.Independent) and posterior.distribution.event_shape.rank == 0
-    )
-    if not independent or not has_density(posterior):
+def _marginals(posterior: tfd.Distribution) -> tuple[tfd.Distribution, bool]:
+    """The distributions q(z_j|x), batch shape `[batch, *event]`; whether q(z|x) is their product.
+
+    Those of a normal of any covariance Σ are normal: N(μ_j, Σ_jj).
+    """
+    posterior = inner = concrete(posterior)
+    while isinstance(inner, tfd.Independent):
+        inner = inner.distribution
+    if isinstance(inner, tfd.MultivariateNormalLinearOperator):
+        factorized = isinstance(inner, tfd.MultivariateNormalDiag)
+        return tfd.Normal(inner.mean(), inner.stddev()), factorized
+    if inner is posterior or inner.event_shape.rank != 0 or not has_density(inner):
         raise UserError(
-            "the total correlation needs the density q(z_j|x) of every element of z, and "
-            f"{posterior.name} is no product of them: take a factorized posterior such as "
-            "IndependentNormal, or tfvae.objectives.FactorVAE, which needs no density"
+            "the total correlation needs the density q(z_j|x) of every element of z, which is "
+            f"not known of {posterior.name}: take a factorized posterior such as "
+            "IndependentNormal, a normal such as MultivariateNormalTriL, or "
+            "tfvae.objectives.FactorVAE, which needs no density"
         )
-    return posterior.distribution
+    return inner, True
 
 
 def log_mixture(
@@ -41,25 +45,33 @@ def log_mixture(
 
     Args:
         z: `[n, *event]`.
-        posterior: q(z|x_m), factorized, of batch shape `[m]`.
+        posterior: q(z|x_m), factorized or normal, of batch shape `[m]`.
         log_weights: log w, `[n, m]` or a number.
 
     Returns:
         Nats, `[n, 1 + D]`: the joint log density, then that of each of the D elements of z.
 
     Raises:
-        UserError: If the posterior is no product of scalar densities.
+        UserError: If the densities of the elements of z are not known.
     """
-    marginals = _marginals(posterior)
+    marginals, factorized = _marginals(posterior)
     log_q = marginals.log_prob(z[:, None])  # [n, m, *event]
     log_q = tf.reshape(log_q, [tf.shape(z)[0], -1, math.prod(z.shape[1:])])
-    log_q = tf.concat([tf.reduce_sum(log_q, axis=2, keepdims=True), log_q], axis=2)
+    if factorized:
+        joint = tf.reduce_sum(log_q, axis=2)
+    else:
+        joint = concrete(posterior).log_prob(z[:, None])
+    log_q = tf.concat([joint[..., None], log_q], axis=2)
     log_weights = tf.convert_to_tensor(log_weights, log_q.dtype)
     return tf.reduce_logsumexp(log_q + log_weights[..., None], axis=1)
 
 
 def stratified_log_weights(
-    batch: int | tf.Tensor, examples: int | tf.Tensor, columns: tf.Tensor | None = None
+    batch: int | tf.Tensor,
+    examples: int | tf.Tensor,
+    columns: tf.Tensor | None = None,
+    *,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """The log weights of minibatch stratified sampling.
 
@@ -73,10 +85,15 @@ def stratified_log_weights(
     B x B matrix by M + 1 = B instead of B + 1, so that 1/N stands in the first column and not on
     the diagonal.)
 
+    With sample weights the data set is the weighted one, q(z) = Σ_n v_n q(z|x_n) / Σ_n v_n: v_j is
+    a factor on column j, and each row is divided by its sum, which estimates the mean of v. Where
+    B = N, an example of weight 2 counts as the example twice.
+
     Args:
         batch: B, size of the (global) batch.
         examples: N, size of the data set; at least B.
         columns: The x_j that are wanted, by their places in the batch; None: all.
+        weights: v, the sample weights of the (global) batch, `[B]`; None: all are 1.
 
     Returns:
         log w, `[B, columns]`.
@@ -93,11 +110,29 @@ def stratified_log_weights(
     size = tf.cast(batch, tf.float32)
     total = tf.maximum(tf.cast(examples, tf.float32), size)
     other = tf.math.log(total - 1.0) - tf.math.log(total * tf.maximum(size - 1.0, 1.0))
-    return tf.where(tf.range(batch)[:, None] == columns, -tf.math.log(total), other)
+    log_weights = tf.where(tf.range(batch)[:, None] == columns, -tf.math.log(total), other)
+    if weights is None:
+        return log_weights
+    weights = tf.cast(weights, tf.float32)
+    whole = tf.reduce_sum(weights)
+    weights = tf.where(whole > 0, weights, tf.ones_like(weights))  # none counts: no matter how
+    whole = tf.where(whole > 0, whole, size)
+    sums = weights / total + tf.exp(other) * (whole - weights)  # of the rows
+    return log_weights + tf.gather(_log(weights), columns) - tf.math.log(sums)[:, None]
+
+
+def _log(weights: tf.Tensor) -> tf.Tensor:
+    """The log of weights; of 0 a number that leaves gradients finite where all weights are 0."""
+    positive = weights > 0
+    return tf.where(positive, tf.math.log(tf.where(positive, weights, 1.0)), -1e6)
 
 
 def log_aggregate_posterior(
-    z: tf.Tensor, posterior: tfd.Distribution, examples: int | None = None
+    z: tf.Tensor,
+    posterior: tfd.Distribution,
+    examples: int | None = None,
+    *,
+    weights: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Estimates log q(z) and Σ_j log q(z_j) by minibatch stratified sampling.
 
@@ -106,8 +141,9 @@ def log_aggregate_posterior(
 
     Args:
         z: One draw of the posterior for each example, `[batch, *event]`.
-        posterior: q(z|x), factorized, of batch shape `[batch]`.
+        posterior: q(z|x), factorized or normal, of batch shape `[batch]`.
         examples: N, size of the data set; None: the batch is the data set.
+        weights: Sample weights, `[batch]`; None: all are 1.
 
     Returns:
         log q(z) and Σ_j log q(z_j), `[batch]` each, nats.
@@ -115,21 +151,30 @@ def log_aggregate_posterior(
     everyone, start = global_batch(z)
     size, batch = tf.shape(z)[0], tf.shape(everyone)[0]
     columns = start + tf.range(size)
-    log_weights = stratified_log_weights(batch, batch if examples is None else examples, columns)
+    if weights is not None:
+        weights, _ = global_batch(weights)
+    log_weights = stratified_log_weights(
+        batch, batch if examples is None else examples, columns, weights=weights
+    )
     parts = log_mixture(everyone, posterior, tf.cast(log_weights, z.dtype))
     parts = tf.reduce_logsumexp(global_batch(parts[None])[0], axis=0)[start : start + size]
     return parts[:, 0], tf.reduce_sum(parts[:, 1:], axis=1)
 
 
 def total_correlation(
-    z: tf.Tensor, posterior: tfd.Distribution, examples: int | None = None
+    z: tf.Tensor,
+    posterior: tfd.Distribution,
+    examples: int | None = None,
+    *,
+    weights: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Estimates the total correlation KL(q(z) ‖ Π_j q(z_j)) of the aggregate posterior.
 
     Args:
         z: One draw of the posterior for each example, `[batch, *event]`.
-        posterior: q(z|x), factorized, of batch shape `[batch]`.
+        posterior: q(z|x), factorized or normal, of batch shape `[batch]`.
         examples: N, size of the data set; None: the batch is the data set.
+        weights: Sample weights, `[batch]`; None: all are 1.
 
     Returns:
         log q(z) − Σ_j log q(z_j), `[batch]`, nats: their mean is the estimate.
@@ -142,5 +187,5 @@ def total_correlation(
         Watanabe, "Information Theoretical Analysis of Multivariate Correlation", 1960.
         Chen et al., "Isolating Sources of Disentanglement in VAEs", 2018, Eq. 2.
     """
-    joint, marginals = log_aggregate_posterior(z, posterior, examples)
+    joint, marginals = log_aggregate_posterior(z, posterior, examples, weights=weights)
     return joint - marginals

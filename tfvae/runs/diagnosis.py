@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from unittest import mock
 
-import keras
 import tensorflow as tf
 
-from tfvae.data.batches import unpack
 from tfvae.distribute import batch_mean
+from tfvae.distributions.keras_compat import layer_method_replaced
+from tfvae.trainer.step import Step
 
 __all__ = ["diagnose"]
 
@@ -28,7 +27,7 @@ def diagnose(vae, batch) -> str:
         The term of the objective and the first layer, or the gradient of a weight, in words.
     """
     gradients = []
-    for part, _, seed in vae.parts_of_step(batch):
+    for part, _, seed in Step(vae).parts(batch):
         said, gradients_of_part = _forward(vae, part, seed)
         if said:
             return ", ".join(said)
@@ -43,11 +42,11 @@ def diagnose(vae, batch) -> str:
 
 def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
     """What is not finite in the loss of a part of the batch, in words; and its gradients."""
-    x, context, weights = unpack(data)
+    x, context, weights = vae.inputs_of(data)
     with _watched() as found, tf.GradientTape() as tape:
         output = vae(x, context=context, samples=vae.objective.samples, training=True, seed=seed)
         added = list(vae.losses)  # of regularizers and add_loss
-        loss, terms = vae.objective(x, output, step=vae.step)
+        loss, terms = vae.objective(x, output, step=vae.step, weights=weights)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         total = batch_mean(tf.add_n([loss, *penalties]), weights)
         total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])
@@ -65,15 +64,17 @@ def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
 def _watched() -> Iterator[list[str]]:
     """Notes the layers whose output is not finite, inner ones first, while the block runs."""
     found: list[str] = []
-    call = keras.layers.Layer.__call__
 
-    def watched(layer, *args, **kwargs):
-        output = call(layer, *args, **kwargs)
-        if not found and not _finite(output):
-            found.append(getattr(layer, "path", None) or layer.name)
-        return output
+    def make(call):
+        def watched(layer, *args, **kwargs):
+            output = call(layer, *args, **kwargs)
+            if not found and not _finite(output):
+                found.append(getattr(layer, "path", None) or layer.name)
+            return output
 
-    with mock.patch.object(keras.layers.Layer, "__call__", watched):
+        return watched
+
+    with layer_method_replaced("__call__", make):
         yield found
 
 

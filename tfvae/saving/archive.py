@@ -12,10 +12,11 @@ import stat
 import threading
 import zipfile
 from collections.abc import Iterator
-from unittest import mock
 
 import keras
+import numpy as np
 
+from tfvae.distributions.keras_compat import layer_method_replaced
 from tfvae.errors import UserError
 
 __all__ = ["at_most", "check_archive"]
@@ -72,17 +73,20 @@ def at_most(elements: int, refusal: str) -> Iterator[None]:
         elements: How many.
         refusal: What the error says.
     """
-    left, add_weight = [elements], keras.layers.Layer.add_weight
+    left = [elements]
 
-    def checked(layer, shape=None, *args, **kwargs):
-        if shape is not None:
-            left[0] -= math.prod((shape,) if isinstance(shape, int) else shape)
-        if left[0] < 0:
-            raise UserError(refusal)
-        return add_weight(layer, shape, *args, **kwargs)
+    def make(add_weight):
+        def checked(layer, shape=None, *args, **kwargs):
+            if shape is not None:
+                left[0] -= math.prod((shape,) if isinstance(shape, int) else shape)
+            if left[0] < 0:
+                raise UserError(refusal)
+            return add_weight(layer, shape, *args, **kwargs)
+
+        return checked
 
     # Keras tells the shape nowhere else before it fills the array.
-    with _ONE_AT_A_TIME, mock.patch.object(keras.layers.Layer, "add_weight", checked):
+    with _ONE_AT_A_TIME, layer_method_replaced("add_weight", make):
         yield
 
 
@@ -137,7 +141,10 @@ def _check_name(node: dict) -> None:
 
 
 def _check_weights(content: bytes) -> int:
-    """Counts the elements of the arrays; refuses links and arrays that are not in the file."""
+    """Counts the elements of the arrays.
+
+    Refuses links, arrays that are not in the file, and numbers that no training goes on from.
+    """
     import h5py
 
     elements, stored = 0, 0
@@ -151,6 +158,11 @@ def _check_weights(content: bytes) -> int:
             stored += item.nbytes
             if stored > len(content):
                 raise UserError(f"the array {name[:80]!r} in it declares more than is stored")
+            if item.dtype.kind in "fc" and not np.isfinite(item[()]).all():
+                raise UserError(
+                    f"the array {name[:80]!r} in it holds NaN or infinity: the training diverged "
+                    "before it was saved, or the file was changed; take an earlier checkpoint"
+                )
 
     def visit_link(name, link):
         if not isinstance(link, h5py.HardLink):

@@ -7,6 +7,7 @@ import os
 import keras
 
 from tfvae import latents, layers, networks, objectives, priors
+from tfvae.data.files import check_regular
 from tfvae.errors import MissingFileError, UserError, one_line
 from tfvae.saving.archive import at_most, check_archive
 from tfvae.vae import VAE
@@ -32,15 +33,17 @@ def load(path: str | os.PathLike) -> VAE:
 
     Raises:
         MissingFileError: If there is no such file.
-        UserError: If it is no saved model, is damaged, or holds what could run.
+        UserError: If it is no saved model, is damaged, holds what could run, or weights that are
+            NaN or infinite.
 
     Example:
         >>> vae.save("m.keras")
         >>> same = tfvae.load("m.keras")
     """
     path = os.fspath(path)
-    if not os.path.exists(path):
+    if not os.path.lexists(path):
         raise MissingFileError(f"no model at {path!r}: give the .keras file that vae.save wrote")
+    check_regular(path)
     try:
         elements = check_archive(path)
         # Optimizers keep two or three arrays for each of the weights, and may not be stored yet.

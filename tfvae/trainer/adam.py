@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from tfvae.trainer.replicated import adam_slots
+from tfvae.trainer.keras_compat import adam_slots
 
 __all__ = ["Adam"]
 
@@ -38,10 +38,12 @@ class Adam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         """Updates one weight."""
-        if isinstance(gradient, tf.IndexedSlices) or self.amsgrad:
+        sparse = isinstance(gradient, tf.IndexedSlices)
+        slots = None if sparse or self.amsgrad else adam_slots(self, variable)
+        if slots is None:
             super().update_step(gradient, variable, learning_rate)
             return
-        momentum, velocity = adam_slots(self, variable)
+        momentum, velocity = slots
 
         def number(value):
             return tf.cast(value, variable.dtype)

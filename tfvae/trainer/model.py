@@ -8,28 +8,42 @@ import keras
 import tensorflow as tf
 
 from tfvae.data.batches import first_batch, number_of_examples, unpack, with_context
-from tfvae.data.rows import MadeOfRows, Rows, rows_of
-from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
+from tfvae.distribute import as_seed, workers
 from tfvae.distributions.supports import check_data
-from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.metrics import TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
+from tfvae.trainer import keras_compat
 from tfvae.trainer.adam import Adam
-from tfvae.trainer.branches import check_branches, parts_of
+from tfvae.trainer.arguments import (
+    check_branches_number,
+    check_compiled,
+    check_xla,
+    with_validation_context,
+)
+from tfvae.trainer.branches import check_branches
 from tfvae.trainer.finite_guard import Guard
+from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_replicas
+from tfvae.trainer.input_path import InputPath
 from tfvae.trainer.progress import ProgressBar
-from tfvae.trainer.replicated import ReplicatedModel
+from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
 __all__ = ["ObjectiveModel"]
 
 
-class ObjectiveModel(ReplicatedModel):
+@keras_compat.without_a_first_batch
+class ObjectiveModel(keras.Model):
     """Base of `VAE`: everything of it that does not know of encoder, decoder and prior.
 
-    A subclass defines `call(x, context, samples, training, seed)` -> `VAEOutput`.
+    A subclass defines `call(x, context, samples, training, seed)` -> `VAEOutput`. Data come in by
+    the `InputPath`; what is done with a batch stands in `Step`; the functions that Keras's `fit`
+    calls take several steps at once, on one device and on replicas.
+
+    On several replicas and workers the weights are those of the steps that one device takes on the
+    global batches. Of several workers all call `fit`, `evaluate`, `predict` and `save` alike; the
+    chief alone writes files.
 
     Args:
         objective: What is minimised.
@@ -46,7 +60,9 @@ class ObjectiveModel(ReplicatedModel):
         self.seed = int(seed)
         self._auto_pace, self.branches = False, 1  # until compile says otherwise
         self.guard: Guard | None = None  # set by a callback: what to do with a step that is NaN
-        self._made: MadeOfRows | None = None  # set by fit: how a step makes a batch of rows
+        self.steps_traced = 0  # by `train_step`: a subclass may forget to call it
+        self.input_path = InputPath(self.distribute_strategy)
+        self._shapes: dict[str, tuple | None] | None = None
         self._looked_at: weakref.WeakSet[tf.data.Dataset] = weakref.WeakSet()  # by fit
         self.terms = TermMeans()
 
@@ -63,12 +79,17 @@ class ObjectiveModel(ReplicatedModel):
         build_by_call(run, x_shape, context_shape)
         if not self.objective.built:
             self.objective.build(tuple(x_shape))
+        shapes = {"x_shape": x_shape, "context_shape": context_shape}
+        self._shapes = {name: shape and (None, *shape[1:]) for name, shape in shapes.items()}
+
+    def get_build_config(self) -> dict | None:
+        """The shapes that the weights were made for; None before they are made."""
+        return self._shapes and dict(self._shapes)
 
     def build_from_config(self, config: dict | None) -> None:
         """Builds with the shapes of a saved model; where it fails, with the reason."""
         if config:  # Keras's own goes on without weights, with a warning
-            shapes = config.get("shapes_dict") or {"x_shape": config["input_shape"]}
-            self.build(**shapes)
+            self.build(**keras_compat.saved_shapes(config))
 
     def compile(
         self,
@@ -76,6 +97,7 @@ class ObjectiveModel(ReplicatedModel):
         *,
         steps_per_execution: int | str = "auto",
         branches: int = 1,
+        jit_compile: bool | str = "auto",
         **kwargs,
     ):
         """Configures the training: `keras.Model.compile`, with a pace of its own.
@@ -88,15 +110,28 @@ class ObjectiveModel(ReplicatedModel):
                 layers are small and the device is a CPU, with a part for each core. The gradient
                 is that of the whole batch; each part has noise of its own, as a replica has. For
                 a loss that is a sum over examples; on several replicas a batch stays whole.
+            jit_compile: Whether XLA compiles the step; `"auto"`: as Keras does by itself. It is
+                for one device.
             **kwargs: Further arguments of `keras.Model.compile`.
+
+        Raises:
+            UserError: If `branches` is no number from 1, or XLA is asked for on several replicas.
         """
-        if branches != int(branches) or branches < 1:
-            raise UserError(f"branches takes an integer from 1, got {branches!r}")
+        check_branches_number(branches)
+        if self._replicated:
+            keras_compat.is_known()
+            check_xla(jit_compile)
+            jit_compile = False
         self.branches = int(branches)
         self._auto_pace = steps_per_execution == "auto"
         steps = 1 if self._auto_pace else steps_per_execution
         optimizer = Adam() if optimizer == "adam" else optimizer
-        super().compile(optimizer, steps_per_execution=steps, **kwargs)
+        super().compile(optimizer, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
+
+    @property
+    def _replicated(self) -> bool:
+        strategy = self.distribute_strategy
+        return strategy.num_replicas_in_sync > 1 or workers.several_workers(strategy)
 
     def get_compile_config(self) -> dict:
         """The compile state for saving."""
@@ -121,7 +156,37 @@ class ObjectiveModel(ReplicatedModel):
     def make_train_function(self, force: bool = False):
         """Makes the function that takes the training steps of one call; refuses wrong branches."""
         check_branches(self, self.branches)  # here: `train_on_batch` and a generator pass by too
-        return super().make_train_function(force)
+        if force or self.train_function is None:
+            self.train_function = self._steps(checked(self))
+        return self.train_function
+
+    def make_test_function(self, force: bool = False):
+        """Makes the function that takes the evaluation steps of one call."""
+        if force or self.test_function is None:
+            self.test_function = self._steps(self.test_step)
+        return self.test_function
+
+    def _steps(self, step):
+        """The function of an iterator that takes `steps_per_execution` steps."""
+        strategy = self.distribute_strategy
+        same = {"count": self.steps_per_execution, "eager": self.run_eagerly}
+        if self._replicated:
+            return steps_on_replicas(step, strategy, metrics=self.get_metrics_result, **same)
+        return steps_on_one_device(
+            step, self.input_path.batch, strategy, jit_compile=self.jit_compile, **same
+        )
+
+    def make_predict_function(self, force: bool = False):
+        """Makes the function that predicts for the batches of one call."""
+        count = self.steps_per_execution
+        if not self._replicated or count == 1:
+            return super().make_predict_function(force)
+        if force or self.predict_function is None:
+            self.steps_per_execution = 1
+            super().make_predict_function(force)
+            self.steps_per_execution = count
+            self.predict_function = predictions(self.predict_function)
+        return self.predict_function
 
     @readable_errors()
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
@@ -142,17 +207,9 @@ class ObjectiveModel(ReplicatedModel):
             UserError: If the data set is empty, the likelihood gives its values no density, or
                 `compile` was given a loss or metrics.
         """
-        compiled = self.get_compile_config() or {}
-        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
-            if compiled.get(name):
-                raise UserError(
-                    f"compile({name}=...) would have no effect: the loss is the model's objective "
-                    "and its terms are the metrics, give VAE(objective=...)"
-                )
+        check_compiled(self)
         y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
-        validation = kwargs.pop("validation_data", None)
-        if isinstance(validation, (tuple, list)) and len(validation) == 3:
-            validation = (validation[0], *with_context(*validation))
+        validation = with_validation_context(kwargs.pop("validation_data", None))
         self._look_at(x, y, training=True)
         held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
         self._look_at(*held_out)
@@ -164,23 +221,23 @@ class ObjectiveModel(ReplicatedModel):
             self._set_pace(steps_per_call(batches, callbacks))
         if not isinstance(callbacks, keras.callbacks.CallbackList) and kwargs.get("verbose", 1):
             callbacks = [*keras.tree.flatten(callbacks or []), ProgressBar()]
-        return super().fit(
-            x if kwargs.get("class_weight") else self._rows(x),
-            y,
-            batch_size,
-            epochs,
-            sample_weight=weights,
-            validation_data=validation,
-            callbacks=callbacks,
-            **kwargs,
-        )
-
-    def _logs_are_metrics(self, name: str) -> bool:
-        return getattr(type(self), name) is getattr(ObjectiveModel, name)
-
-    def _batch_of(self, data):
-        """The batch of an element of the data: those of `_rows` are made here."""
-        return self._made.batch(data) if isinstance(data, Rows) else data
+        before = self.input_path.made
+        data = self.input_path.training(x, rows=not kwargs.get("class_weight"))
+        if self.input_path.made is not before:
+            self.train_function = None  # it makes batches of the rows of other data
+        if isinstance(validation, (tuple, list)):
+            validation = tuple(map(self.input_path.shared, validation))
+        with workers.lost_workers(self.distribute_strategy):
+            return super().fit(
+                data,
+                y,
+                batch_size,
+                epochs,
+                sample_weight=weights,
+                validation_data=self.input_path.shared(validation),
+                callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
+                **kwargs,
+            )
 
     def _look_at(self, x, *beside, training: bool = False) -> None:
         """Checks the first batch of data, once where they are a data set."""
@@ -194,21 +251,6 @@ class ObjectiveModel(ReplicatedModel):
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
-
-    def _rows(self, x):
-        """What the step makes its batches of: rows where it can, which costs the data pipeline."""
-        made = rows_of(x)
-        here = self._takes_whole("train_step") or (
-            self._logs_are_metrics("train_step")
-            and self.distribute_strategy.num_replicas_in_sync == 1
-            and not self.jit_compile
-            and not tf.config.list_physical_devices("GPU")
-        )
-        if made is None or not here:
-            return x
-        if made is not self._made:
-            self._made, self.train_function = made, None
-        return made.rows
 
     @readable_errors()
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
@@ -227,7 +269,9 @@ class ObjectiveModel(ReplicatedModel):
         batch = None if self.built else first_batch(x, y)
         if batch is not None:
             self.check(batch)
-        return super().evaluate(x, y, batch_size, sample_weight=weights, **kwargs)
+        with workers.lost_workers(self.distribute_strategy):
+            data = self.input_path.shared(x)
+            return super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
 
     def predict(self, x, batch_size=None, *, context=None, **kwargs):
         """Gives what `predict_step` does, for all the data: `keras.Model.predict`.
@@ -244,7 +288,22 @@ class ObjectiveModel(ReplicatedModel):
         if context is not None:
             x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
             batch_size = None
-        return super().predict(x, batch_size, **kwargs)
+        with workers.lost_workers(self.distribute_strategy):
+            return super().predict(self.input_path.shared(x), batch_size, **kwargs)
+
+    def save(self, *args, **kwargs):
+        """Saves the model, of several workers on the chief alone: `keras.Model.save`."""
+        if workers.is_chief(self.distribute_strategy):
+            super().save(*args, **kwargs)
+
+    def save_weights(self, *args, **kwargs):
+        """Saves the weights, of several workers on the chief alone: `keras.Model.save_weights`."""
+        if workers.is_chief(self.distribute_strategy):
+            super().save_weights(*args, **kwargs)
+
+    def inputs_of(self, data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
+        """Takes a batch apart: x, the context and the sample weights, see `data.batches.unpack`."""
+        return unpack(data)
 
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
@@ -276,114 +335,41 @@ class ObjectiveModel(ReplicatedModel):
 
     @property
     def step(self) -> tf.Tensor:
-        """Training steps taken so far; 0 before the model is compiled."""
+        """Updates of the optimizer so far; 0 before the model is compiled. Schedules follow it."""
         if self.optimizer is None:
             return tf.constant(0)
         return tf.convert_to_tensor(self.optimizer.iterations)
 
-    def _batch_loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
-        """This replica's share of the loss of a batch; the terms are added to the metrics."""
-        x, context, weights = unpack(data)
-        output = self(
-            x, context=context, samples=self.objective.samples, training=training, seed=seed
-        )
-        # Right behind the call: what comes next may change replicas, and all share one list.
-        added = list(self.losses)
-        loss, terms = self.objective(x, output, step=self.step)
-        penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
-        loss = tf.add_n([loss, *penalties])
-        share = batch_mean(loss, weights)
-        count = tf.cast(tf.size(loss), loss.dtype)
-        totals, counts = _sums({"loss": loss, **terms}, weights)
-        if added:  # of regularizers and add_loss
-            added = tf.cast(tf.add_n(added), loss.dtype)
-            share += added / self.distribute_strategy.num_replicas_in_sync
-            totals["loss"] += added * count
-        self.terms.update_state(totals, {**counts, "loss": count})
-        return share, x, output
+    def train_step(self, data) -> dict:
+        """One step of the optimizer on a batch, and one of the objective's own if it has any.
 
-    def _second_seed(self) -> tf.Tensor:
-        """Of the objective's second loss: what looks across the global batch looks alike on all."""
-        return fold_in(fold_in(as_seed(self.seed), self.step), 1)
-
-    def _add_own(self, terms: dict, data) -> None:
-        """Adds the terms of the objective's second loss on a batch to the metrics."""
-        if terms:
-            self.terms.update_state(*_sums(terms, unpack(data)[2]))
-
-    def parts_of_step(self, data) -> list[tuple]:
-        """What the next training step computes side by side, and with which noise.
+        A subclass may do more, around `super().train_step(data)`.
 
         Args:
-            data: A batch; on several replicas, this replica's part.
+            data: A batch, x, `(x, context)` or `(x, context, sample_weight)`.
 
         Returns:
-            For each part: its data, its share of the examples and its stateless seed.
+            The logs.
         """
-        seed = replica_seed(self.seed, self.step)
-        branches = self.branches if self.distribute_strategy.num_replicas_in_sync == 1 else 1
-        return [
-            (part, share, fold_in(seed, i) if i else seed)
-            for i, (part, share) in enumerate(parts_of(data, branches))
-        ]
-
-    def train_step(self, data) -> dict:
-        """One step of the optimizer on a batch, and one of the objective's own if it has any."""
-        data = self._batch_of(data)
-        step, second_seed = self.step, self._second_seed()
-        losses, gradients = [], []
-        kept = self.guard.kept(self) if self.guard is not None else ()
-        parts = self.parts_of_step(data)
-        for part, share, seed in parts:
-            with tf.GradientTape() as tape:
-                loss, x, output = self._batch_loss(part, seed, training=True)
-                losses.append(loss)
-                loss = self.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
-            weights = self.trainable_weights  # `train_on_batch` alone comes here without any
-            gradients.append(tape.gradient(loss, weights))
-        gradients = _added(gradients)
-
-        def update(gradients):
-            self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
-
-        if self.guard is None:
-            update(gradients)
-        else:
-            done = self.guard.apply(self, losses, gradients, update)
-        self._add_own(self.objective.update(x, output, step=step, seed=second_seed), data)
-        if kept:
-            self.guard.restore(done, kept)
+        self.steps_traced += 1
+        Step(self).train(data)
         return self.get_metrics_result()
 
     def test_step(self, data) -> dict:
-        """The same numbers as in training, with noise that is the same at each evaluation."""
+        """The same numbers as in training, with noise that is the same at each evaluation.
+
+        Args:
+            data: As in `train_step`.
+
+        Returns:
+            The logs.
+        """
         if not self.built:  # `test_on_batch` alone comes here without weights
-            x, context, _ = unpack(data)
+            x, context, _ = self.inputs_of(data)
             self.build(x.shape, None if context is None else context.shape)
-        seen = tf.convert_to_tensor(self.terms.counts)[0]
-        seed = fold_in(replica_seed(self.seed, self.step), seen)
-        _, x, output = self._batch_loss(data, seed, training=False)
-        self._add_own(self.objective.own_terms(x, output, seed=self._second_seed()), data)
+        Step(self).test(data)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict:
         """The logs: the terms' means, and the present value of every scheduled number."""
         return {**super().get_metrics_result(), **self.objective.scheduled(self.step)}
-
-
-def _sums(terms: dict, weights) -> tuple[dict, dict]:
-    """The weighted sum of each term over the batch, and the sum of the weights, by name."""
-    first = next(iter(terms.values()))
-    weights = tf.ones_like(first) if weights is None else tf.cast(weights, first.dtype)
-    totals = {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
-    return totals, dict.fromkeys(terms, tf.reduce_sum(weights))
-
-
-def _added(gradients: list[list]) -> list:
-    """The sums of several gradients; None where a weight has none."""
-    if len(gradients) == 1:
-        return gradients[0]
-    return [
-        None if parts[0] is None else tf.add_n([tf.convert_to_tensor(part) for part in parts])
-        for parts in zip(*gradients, strict=True)
-    ]

@@ -1,0 +1,65 @@
+"""Sizes and shapes in all the forms that tfp takes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfvae.errors import UserError
+from tfvae.layers import (
+    Convolution2DFlipout,
+    DenseFlipout,
+    IndependentNormal,
+    MixtureNormal,
+    MixtureSameFamily,
+    MultivariateNormalTriL,
+    VariableLayer,
+)
+from tfvae.layers.sizes import count_of, event_shape_of
+
+THREE = [3, (3,), [3], np.int64(3), np.array(3), np.array([3]), tf.constant(3), tf.constant([3])]
+THREE += [tf.TensorShape([3]), [tf.constant(3)], range(3, 4)]
+
+
+@pytest.mark.parametrize("three", THREE, ids=lambda v: type(v).__name__)
+def test_an_event_shape_comes_in_every_form(three):
+    assert event_shape_of(three) == (3,)
+    assert all(type(n) is int for n in event_shape_of(three))
+    assert IndependentNormal(three).event_shape == (3,)
+    assert IndependentNormal.params_size(three) == 6
+
+
+@pytest.mark.parametrize("none", [(), [], np.array([], "int32"), tf.constant([], tf.int32)])
+def test_a_scalar_event_comes_in_every_form(none):
+    assert event_shape_of(none) == ()
+
+
+def test_constants_have_a_size_in_a_graph():
+    made = []
+    tf.function(lambda: made.append(event_shape_of(tf.constant([2, 3]))))()
+    assert made == [(2, 3)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [-1, 0, 2.0, "3", True, None, (2, 0), [[1, 2]], np.eye(2), tf.TensorShape(None), object()],
+)
+def test_what_is_no_shape_is_refused(wrong):
+    with pytest.raises(UserError, match="event_shape takes positive integers"):
+        event_shape_of(wrong)
+
+
+@pytest.mark.parametrize("wrong", [0, 2.5, "3", None, [3], tf.constant([3, 3])])
+def test_what_is_no_size_is_refused(wrong):
+    with pytest.raises(UserError, match="units takes an integer above 0"):
+        count_of("units", wrong)
+
+
+@pytest.mark.parametrize("size", [np.array(2), tf.constant(2)])
+def test_layers_take_sizes_as_tensors(size):
+    assert MixtureNormal.params_size(size, [1]) == 6
+    assert MixtureSameFamily.params_size(size, component_params_size=size) == 6
+    assert MixtureNormal(size, size)(tf.zeros([5, 10])).event_shape == (2,)
+    assert MultivariateNormalTriL(size)(tf.zeros([5, 5])).event_shape == (2,)
+    assert VariableLayer(size)(0.0).shape == (2,)
+    assert DenseFlipout(size)(tf.zeros([5, 3])).shape == (5, 2)
+    assert Convolution2DFlipout(size, size)(tf.zeros([5, 3, 3, 1])).shape == (5, 2, 2, 2)

@@ -1,0 +1,71 @@
+"""What layers, networks and what stands below them take of Keras beyond its public API.
+
+The trainer's own needs are in `tfvae/trainer/keras_compat.py`: a floor up, and of no use here. Each
+entry says what it repairs and how one would notice that Keras changed; `tests/test_private_api.py`
+holds the list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from unittest import mock
+
+import keras
+
+from tfvae.errors import UserError
+
+__all__ = ["KERAS_MASK", "CarriesKerasMask", "layer_method_replaced", "seed_states"]
+
+# Keras wraps the message of an error that comes out of a layer into a page about the call's
+# arguments, but for errors that have this attribute: it takes them for wrapped already.
+# If it goes: `UserError`s raised in layers have many lines again, and
+# `tests/distributions/test_keras_compat.py` fails.
+UserError._keras_call_info_injected = True
+
+KERAS_MASK = "_keras_mask"
+
+
+class CarriesKerasMask:
+    """Hands Keras's mask of time steps on to the tensor in `self.value()`.
+
+    Keras keeps the mask as an attribute of the tensor that a layer returns, under a private name.
+    If the name changes: a mask no longer passes through a probability layer, and
+    `tests/distributions/test_keras_compat.py` fails.
+    """
+
+    @property
+    def _keras_mask(self):
+        return getattr(self.value(), KERAS_MASK, None)
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask):
+        setattr(self.value(), KERAS_MASK, mask)
+
+
+@contextlib.contextmanager
+def layer_method_replaced(name: str, make: Callable[[Callable], Callable]) -> Iterator[None]:
+    """Replaces a method of `keras.layers.Layer` for all layers while the block runs.
+
+    Keras has no hook for what is watched this way: the shape of a weight before its array is
+    filled (a hostile file), the output of each layer inside a model (where a NaN began).
+    If Keras goes around the method: the tests of the two, in tests/saving and tests/runs, fail.
+
+    Args:
+        name: Name of the method.
+        make: Makes the new method of the old one.
+    """
+    old = getattr(keras.layers.Layer, name)
+    with mock.patch.object(keras.layers.Layer, name, make(old)):
+        yield
+
+
+def seed_states(layer: keras.layers.Layer) -> list[keras.Variable]:
+    """The states of all `keras.random.SeedGenerator` in a layer, in the order of its variables.
+
+    `Layer.variables` is public and says that it holds the random seeds; that they are known by
+    their name alone is not.
+    If the name changes: a model with `Dropout` no longer repeats a step, and
+    `tests/layers/test_noise_scope.py` fails.
+    """
+    return [v for v in layer.variables if v.path.split("/")[-1] == "seed_generator_state"]

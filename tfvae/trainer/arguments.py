@@ -1,0 +1,70 @@
+"""What `compile` and `fit` refuse before any work is done, each with the remedy in its line."""
+
+from __future__ import annotations
+
+import keras
+
+from tfvae.data.batches import with_context
+from tfvae.errors import UserError
+
+__all__ = ["check_branches_number", "check_compiled", "check_xla", "with_validation_context"]
+
+WITHOUT_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")
+
+
+def check_branches_number(branches: int) -> None:
+    """Refuses a number of branches that is none.
+
+    Args:
+        branches: As in `compile`.
+
+    Raises:
+        UserError: If it is no whole number from 1.
+    """
+    if branches != int(branches) or branches < 1:
+        raise UserError(f"branches takes an integer from 1, got {branches!r}")
+
+
+def check_xla(jit_compile: bool | str) -> None:
+    """Refuses XLA on several replicas.
+
+    Args:
+        jit_compile: As in `compile`.
+
+    Raises:
+        UserError: If it is True.
+    """
+    if jit_compile is True:
+        raise UserError(
+            "jit_compile=True does not work on several replicas in this TensorFlow: leave it out, "
+            "or train on one device"
+        )
+
+
+def check_compiled(model: keras.Model) -> None:
+    """Refuses what `compile` was given and `fit` would not look at.
+
+    Args:
+        model: A model with an objective.
+
+    Raises:
+        UserError: If it was compiled with a loss or with metrics.
+    """
+    compiled = model.get_compile_config() or {}
+    for name in WITHOUT_EFFECT:
+        if compiled.get(name):
+            raise UserError(
+                f"compile({name}=...) would have no effect: the loss is the model's objective "
+                "and its terms are the metrics, give VAE(objective=...)"
+            )
+
+
+def with_validation_context(validation):
+    """Validation data of `fit` with a context beside sample weights, see `with_context`.
+
+    Args:
+        validation: A data set, or a tuple of x, contexts and sample weights.
+    """
+    if isinstance(validation, (tuple, list)) and len(validation) == 3:
+        return (validation[0], *with_context(*validation))
+    return validation

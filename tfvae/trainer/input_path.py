@@ -1,0 +1,56 @@
+"""What an element of the data is, and how a step makes its batch of it."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from tfvae.data.rows import MadeOfRows, Rows, rows_of
+from tfvae.distribute import workers
+
+__all__ = ["InputPath"]
+
+
+class InputPath:
+    """The way of the data from what `fit`, `evaluate` and `predict` are given into a step.
+
+    An element is a batch, or the rows that the step makes its batch of: a data set in memory then
+    costs the pipeline next to nothing. A step sees batches in either case, a user's own
+    `train_step` too. Rows are for one device, and for the CPU: replicas share batches out, and for
+    a GPU the pipeline makes them meanwhile.
+
+    Args:
+        strategy: The model's strategy.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self._strategy = strategy
+        self.made: MadeOfRows | None = None
+
+    def training(self, data, *, rows: bool = True):
+        """What is handed to Keras's `fit`.
+
+        Args:
+            data: What `fit` was given; anything but a `tf.data.Dataset` is returned as it is.
+            rows: Whether an element may be rows.
+
+        Returns:
+            The data set, of rows where that can be. `made` then says how a batch is made of them.
+        """
+        known = rows_of(data) if rows and self._makes_batches else None
+        if known is not None:
+            self.made = known
+            return self.shared(known.rows)
+        return self.shared(data)
+
+    @property
+    def _makes_batches(self) -> bool:
+        one = self._strategy.num_replicas_in_sync == 1
+        return one and not tf.config.list_physical_devices("GPU")
+
+    def shared(self, data):
+        """Data that each replica and each worker sees its own part of."""
+        return workers.shared(data, self._strategy)
+
+    def batch(self, element):
+        """The batch of an element of the data, inside a graph or not."""
+        return self.made.batch(element) if isinstance(element, Rows) else element

@@ -1,0 +1,121 @@
+"""What the trainer takes of Keras beyond its public API: what it repairs, how a change would show.
+
+What layers and networks take stands in `tfvae/distributions/keras_compat.py`. Where the version of
+Keras is not among those that were tried, a line says so, and whatever has a public way takes it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+import keras
+from absl import logging
+
+__all__ = [
+    "adam_slots",
+    "batches_counter",
+    "is_known",
+    "saved_shapes",
+    "without_a_first_batch",
+]
+
+KNOWN = ((3, 12), (3, 15))  # the first and the last version that the tests were run with
+
+
+def is_known() -> bool:
+    """Whether Keras is one whose private parts are known; says so once where it is not."""
+    known = KNOWN[0] <= tuple(map(int, keras.__version__.split(".")[:2])) <= KNOWN[1]
+    if not known:
+        _warn(keras.__version__)
+    return known
+
+
+@functools.cache
+def _warn(version: str) -> None:
+    first, last = (".".join(map(str, known)) for known in KNOWN)
+    logging.warning(
+        "tfvae was tried with Keras %s to %s, and this is Keras %s: it takes slower public ways "
+        "where it can; on several replicas, compare the first losses with those of one device",
+        first,
+        last,
+        version,
+    )
+
+
+def without_a_first_batch(model: type[keras.Model]) -> type[keras.Model]:
+    """Class decorator: a model that is built needs no batch before `fit` but its optimizer's slots.
+
+    Keras averages the first batch over the replicas to build the model from it, and fails where
+    their shares differ in size (a batch of 100 on three GPUs).
+    If the function changes, Keras's own runs again: `tests/trainer/test_on_replicas.py` fails, in
+    `test_keras_still_cannot_share_a_first_batch_unevenly` where Keras has been repaired.
+    """
+    name = "_maybe_symbolic_build"
+    inherited = getattr(model, name, None)
+    parameters = inspect.signature(inherited).parameters if inherited else ()
+    if list(parameters) != ["self", "iterator", "data_batch"]:
+        return model
+
+    def build(self, iterator=None, data_batch=None):
+        if not self.built:
+            inherited(self, iterator=iterator, data_batch=data_batch)
+        elif self.optimizer is not None and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+
+    setattr(model, name, build)
+    return model
+
+
+def adam_slots(optimizer: keras.optimizers.Adam, variable) -> tuple | None:
+    """The moments that Keras's Adam keeps of a weight, which it has no public name for.
+
+    The fused update works on them. If the names change: `tests/trainer/test_adam.py` fails.
+
+    Args:
+        optimizer: The optimizer, built.
+        variable: The weight.
+
+    Returns:
+        The first moment and the second; None where this Keras is not known.
+    """
+    if not is_known():
+        return None
+    slot = optimizer._get_variable_index(variable)
+    return optimizer._momentums[slot], optimizer._velocities[slot]
+
+
+def batches_counter(optimizer: keras.optimizers.Optimizer):
+    """The variable that counts the batches that an optimizer was given gradients of.
+
+    `optimizer.iterations` counts updates, and stands still while gradients are accumulated. The
+    variable is the first of the optimizer's, and saved with them.
+    If its name changes: `tests/trainer/test_accumulation.py` fails.
+
+    Args:
+        optimizer: The optimizer, or a `LossScaleOptimizer` around it.
+
+    Returns:
+        A scalar `keras.Variable`.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not optimizer.gradient_accumulation_steps:
+        return optimizer.iterations
+    return getattr(optimizer, "_iterations", optimizer.variables[0])
+
+
+def saved_shapes(config: dict) -> dict[str, list | tuple]:
+    """The shapes of data and context in a saved model's build configuration.
+
+    If Keras writes others: models of earlier versions do not load; ours name their shapes.
+
+    Args:
+        config: What the model said when it was saved; earlier ones left it to Keras.
+
+    Returns:
+        `x_shape`, and `context_shape` where there is one.
+    """
+    if "x_shape" in config:
+        return {name: config[name] for name in ("x_shape", "context_shape") if config.get(name)}
+    return config.get("shapes_dict") or {"x_shape": config["input_shape"]}
