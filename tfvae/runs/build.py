@@ -22,7 +22,7 @@ from tfvae.runs.sizes import fitting_memory
 from tfvae.trainer.branches import check_branches
 from tfvae.vae import VAE
 
-__all__ = ["build_model", "data_info", "load_data"]
+__all__ = ["build_model", "data_info", "load_data", "make_model"]
 
 
 def load_data(
@@ -125,6 +125,22 @@ def _model_options(config: ConfigDict, info: data.DatasetInfo) -> dict:
     return {**shared, **own}
 
 
+def make_model(config: ConfigDict, info: data.DatasetInfo) -> VAE:
+    """Makes the model of a configuration, uncompiled and without weights.
+
+    Args:
+        config: The configuration.
+        info: What its dataset holds.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: If the parts do not fit together.
+    """
+    return recipes.get(config.recipe)(info.shape, **_model_options(config, info))
+
+
 @contextlib.contextmanager
 def _dtype_policy(name: str):
     """The policy holds while the model is made, and not for anybody else."""
@@ -159,7 +175,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
     # follow the run's seed, so that a run can be repeated.
     keras.utils.set_random_seed(config.seed)
     with _dtype_policy(config.policy), fitting_memory():
-        vae = recipes.get(config.recipe)(info.shape, **_model_options(config, info))
+        vae = make_model(config, info)
         examples = load_data(config, config.train_split, data_dir=data_dir)
         vae.compile(
             optimizer=optimizer_of(config, int(examples.cardinality())),

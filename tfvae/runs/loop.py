@@ -16,6 +16,7 @@ from tfvae import distribute
 from tfvae.distribute import workers
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
+from tfvae.runs.averaging import averaging, take_the_mean
 from tfvae.runs.build import build_model, data_info, load_data
 from tfvae.runs.callbacks import Clock, EpochOfData, RowsFile, read_metrics
 from tfvae.runs.checkpoints import Checkpoints, Restored
@@ -205,6 +206,7 @@ class _Run:
             clock,
             RowsFile(folder.metrics, dict, epochs_done=done),
             RowsFile(folder.times, clock.times, epochs_done=done),
+            *averaging(config.ema_momentum),
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             *(panels(config, folder, self.data_dir) if _draws(vae) else ()),
             saving,
@@ -245,6 +247,8 @@ class _Run:
     def finish(self, vae: VAE, train, test, say) -> dict[str, float]:
         """Saves the model, evaluates it, draws the figures and says where everything is."""
         config, folder = self.config, self.folder
+        if config.ema_momentum is not None:
+            take_the_mean(vae)
         vae.prior_layer.finish(vae, train)
         with written_whole(folder.model) as part:
             vae.save(part)
