@@ -32,6 +32,7 @@ LONGEST = (
     "distributed/test_train.py",
     "runs/test_config.py",
     "contracts/test_priors.py",
+    "contracts/test_latents.py",
     "contracts/test_layers.py",
     "runs/test_every_recipe.py",
     "runs/test_loop.py",

@@ -15,10 +15,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfvae
-from tfvae import layers, networks, objectives, priors, recipes
+from tfvae import latents, layers, networks, objectives, priors, recipes
 from tfvae.schedules import Linear
+
+tfd = tfp.distributions
 
 EVENT, LATENT, LEVELS, CLASSES, BATCH = (4, 4, 3), 3, 5, 4, 8
 
@@ -32,6 +35,7 @@ PRIORS = {
     "mixture": lambda: priors.MixtureOfNormals(3),
     "vamp": lambda: priors.VampPrior(4, low=None, high=None),
     "nvp": lambda: priors.RealNVP(2, [8]),
+    "fixed": lambda: priors.Fixed(tfd.Sample(tfd.Logistic(0.0, 1.0), LATENT)),
     "conditional": lambda: priors.ConditionalNormal(CONDITIONING["labels"]()),
 }
 LIKELIHOODS = {
@@ -175,12 +179,14 @@ def _build(c: Composition) -> tfvae.VAE:
         prior = PRIORS[c.prior]()
         if conditioner is not None and c.prior == "conditional":
             prior = priors.ConditionalNormal(conditioner)
+        structure = latents.OneGroup(prior)
     else:
         recipe, options = OWN[c.structure]
         made = recipes.get(recipe)(EVENT, LATENT, conditioner=conditioner, **options)
-        encoder, up, prior = made.encoder, made.decoder.trunk, made.prior_layer
+        encoder, up, structure = made.encoder, made.decoder.trunk, made.latents
     decoder = networks.Decoder(up, head(), conditioner=conditioner)
-    vae = tfvae.VAE(encoder, decoder, prior, OBJECTIVES[c.objective]())
+    objective = OBJECTIVES[c.objective]()
+    vae = tfvae.VAE(encoder, decoder, objective=objective, latents=structure)
     x, context = _data(c)
     vae.build(x.shape, None if context is None else context.shape)
     return vae
@@ -206,7 +212,7 @@ def test_a_valid_composition_trains_saves_loads_samples_and_evaluates(compositio
         history["elbo"], -np.add(history["distortion"], history["rate"]), rtol=1e-4, atol=1e-3
     )
     data = x if context is None else (x, context)
-    vae.prior_layer.finish(vae, tf.data.Dataset.from_tensors(data))
+    vae.latents.finish(vae, tf.data.Dataset.from_tensors(data))
     some, label = x[:4], None if context is None else context[:4]
     elbo = vae.elbo(some, samples=2, seed=1, context=label).numpy()
     log_prob = vae.log_prob(some, samples=4, chunk=2, seed=1, context=label).numpy()
@@ -243,10 +249,14 @@ def test_the_axes_name_every_part():
     """A part that is added to an axis has to be composed here as well."""
     made = [make() for make in (*PRIORS.values(), *OBJECTIVES.values())]
     structural = {
-        type(recipes.get(name)(EVENT, **options).prior_layer) for name, options in OWN.values()
+        type(recipes.get(name)(EVENT, **options).latents) for name, options in OWN.values()
     }
-    here = {type(part) for part in made} | structural
-    for module, base in [(priors, priors.Prior), (objectives, objectives.Objective)]:
+    here = {type(part) for part in made} | structural | {latents.OneGroup}
+    for module, base in [
+        (priors, priors.Prior),
+        (latents, latents.LatentStructure),
+        (objectives, objectives.Objective),
+    ]:
         parts = {
             part
             for part in vars(module).values()

@@ -141,8 +141,8 @@ def test_every_group_of_a_hierarchy_follows_the_context(x, recipe):
     z = [latent.z for latent in output.latents]
 
     def priors(k, context):
-        vector = vae.prior_layer.vector(context)
-        return vae.prior_layer.descend(N, lambda i, prior, state: z[i][k], vector)[0]
+        vector = vae.latents.vector(context)
+        return vae.latents.descend(N, lambda i, prior, state: z[i][k], vector)[0]
 
     # The same z above, another context.
     other = LABELS[::-1].copy()
@@ -168,7 +168,7 @@ def test_codes_of_a_class_are_counted_by_themselves(x):
     )
     data = dataset(x, LABELS)
     codes = vae.encode(x, LABELS).mode().numpy()
-    vae.prior_layer.fit(vae, data)
+    vae.latents.fit(vae, data)
     counts = np.stack(
         [
             [np.bincount(codes[c == LABELS, i], minlength=4) + 1.0 for i in range(3)]
@@ -234,7 +234,7 @@ def test_samples_are_of_their_class(x, recipe):
     vae = conditional() if recipe == "conditional_vae" else structured(recipe, x)
     vae.compile(keras.optimizers.Adam(0.02))
     vae.fit(x, LABELS, batch_size=N, epochs=100, verbose=0)
-    vae.prior_layer.finish(vae, dataset(x, LABELS))
+    vae.latents.finish(vae, dataset(x, LABELS))
     context = np.repeat([0, 1, 2], 200)
     draws = np.reshape(vae.sample(600, seed=0, context=context), [3, 200, 3, 2])
     share = draws.mean(axis=(1, 3))  # [label, pair of pixels]
@@ -267,8 +267,8 @@ def test_estimates_meet_the_exact_evidence():
     kernel, bias = rng.normal(size=(d + classes, event)), rng.normal(size=event)
     vae.decoder.projection.set_weights([kernel, bias])
     loc, raw = rng.normal(size=(classes, d)), rng.normal(size=(classes, d))
-    vae.prior_layer.loc.kernel.assign(loc)
-    vae.prior_layer.raw_scale.set_weights([raw, np.zeros(d)])
+    vae.prior.loc.kernel.assign(loc)
+    vae.prior.raw_scale.set_weights([raw, np.zeros(d)])
     scale = np.log1p(np.exp(raw)) + 1e-3
     w, v = kernel[:d], kernel[d:]
     exact = [
@@ -337,7 +337,7 @@ def test_priors_that_know_no_context_serve_as_well(x):
     for prior in (tfvae.priors.RealNVP(1, [4]), tfvae.priors.MixtureOfNormals(2), None):
         vae = conditional(prior=prior, conditional_prior=False)
         vae.build(x.shape, LABELS.shape)
-        assert type(vae.prior_layer) is type(prior or tfvae.priors.StandardNormal())
+        assert type(vae.prior) is type(prior or tfvae.priors.StandardNormal())
         assert vae.elbo(x, samples=2, context=LABELS).shape == (N,)
         assert vae.sample(5, context=np.zeros(5), temperature=0.5).shape == (5, *EVENT)
 

@@ -11,18 +11,18 @@ EVENT = (4, 4, 1)
 
 
 def test_arguments_reach_the_parts():
-    prior = recipes.vamp_vae(EVENT, 3, pseudo_inputs=7).prior_layer
+    prior = recipes.vamp_vae(EVENT, 3, pseudo_inputs=7).prior
     assert (type(prior), prior.pseudo_inputs) == (priors.VampPrior, 7)
-    prior = recipes.nvp_vae(EVENT, 3, couplings=2, flow_hidden=(5,)).prior_layer
+    prior = recipes.nvp_vae(EVENT, 3, couplings=2, flow_hidden=(5,)).prior
     assert (type(prior), prior.couplings, prior.hidden) == (priors.RealNVP, 2, [5])
     head = recipes.iaf_vae(EVENT, 3, flow_steps=2, flow_hidden=(5,), flow_context=6).encoder.head
     assert type(head) is layers.InverseAutoregressiveFlow
     assert (head.event_size, head.steps, head.hidden, head.context_size) == (3, 2, [5], 6)
     vae = recipes.conditional_vae(EVENT, classes=4)
     assert vae.encoder.conditioner.num_tokens == vae.decoder.conditioner.num_tokens == 4
-    assert type(vae.prior_layer) is priors.ConditionalNormal
+    assert type(vae.prior) is priors.ConditionalNormal
     vae = recipes.conditional_vae(EVENT, conditional_prior=False)
-    assert type(vae.prior_layer) is priors.StandardNormal
+    assert type(vae.prior) is priors.StandardNormal
 
 
 @pytest.mark.parametrize(
@@ -59,5 +59,5 @@ def test_from_a_configuration(recipe):
     if labelled:
         assert vae.encoder.conditioner.num_tokens == 10
     if recipe == "vamp_vae":  # it starts at the data
-        inputs = vae.prior_layer.inputs().numpy().round(4)
+        inputs = vae.prior.inputs().numpy().round(4)
         assert set(np.unique(inputs)) == {np.float32(0.05), np.float32(0.95)}

@@ -211,7 +211,7 @@ def test_parts_are_taken_as_names_classes_and_objects():
     assert [head.event_shape for head in heads] == [SHAPE] * 4
     assert heads[3].validate_args
     own = priors.RealNVP(2, [4])
-    made = [recipes.vae(SHAPE, prior=prior).prior_layer for prior in ("real_nvp", own)]
+    made = [recipes.vae(SHAPE, prior=prior).prior for prior in ("real_nvp", own)]
     assert (type(made[0]), made[1]) == (priors.RealNVP, own)
     objective = recipes.vae(SHAPE, objective="iwae", samples=7).objective
     assert (type(objective).__name__, objective.samples) == ("IWAE", 7)
@@ -235,4 +235,4 @@ def test_pseudo_inputs_lie_where_the_likelihood_has_its_values(likelihood, low, 
         recipes.vamp_vae(SHAPE, likelihood=likelihood, pseudo_inputs=3),
         recipes.vae(SHAPE, likelihood=likelihood, prior="vamp_prior"),
     ):
-        assert (vae.prior_layer.low, vae.prior_layer.high) == (low, high)
+        assert (vae.prior.low, vae.prior.high) == (low, high)

@@ -125,7 +125,7 @@ def test_a_missing_context_is_refused_when_sampling(make_vae):
 def test_a_model_without_weights_has_nothing_to_sample(make_vae, call):
     with pytest.raises(tfvae.UserError) as refusal:
         call(make_vae(built=False))
-    one_line(refusal, ["no weights yet", "fit it, or call it on data"])
+    one_line(refusal, ["no weights yet", "fit it, or call it on data, first"])
 
 
 def test_a_missing_file(tmp_path):

@@ -1,4 +1,4 @@
-"""`VAE`: encoder, decoder, prior and objective, composed to a Keras model."""
+"""`VAE`: encoder, decoder, latent structure and objective, composed to a Keras model."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from tfvae.distributions.coercible import concrete, returned
 from tfvae.distributions.supports import check_shape
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
+from tfvae.latents import LatentStructure, OneGroup
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
-from tfvae.priors import Prior, StandardNormal
+from tfvae.priors import Fixed, Prior
 from tfvae.trainer.model import ObjectiveModel
 
 tfd = tfp.distributions
 
 __all__ = ["VAE"]
 
-PARTS = ("encoder", "decoder", "prior", "objective")
+PARTS = ("encoder", "decoder", "latents", "objective")
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -39,8 +40,11 @@ class VAE(ObjectiveModel):
     Args:
         encoder: Keras layer or model from x to a `tfd.Distribution` over z.
         decoder: Keras layer or model from z to a `tfd.Distribution` over x.
-        prior: p(z); None: the standard normal of the posterior's event shape.
+        prior: p(z), a `tfvae.priors.Prior` or a `tfd.Distribution`; None: the standard normal of
+            the posterior's event shape.
         objective: What is minimised; None: `ELBO(beta=1.0)`.
+        latents: How z is inferred and generated, a `tfvae.latents.LatentStructure` such as
+            `TopDown` or `VectorQuantizer`; None: z is one group, with the prior above.
         seed: Seed of the noise in training and evaluation.
         **kwargs: Arguments of `keras.Model`.
 
@@ -65,9 +69,10 @@ class VAE(ObjectiveModel):
         self,
         encoder: keras.layers.Layer,
         decoder: keras.layers.Layer,
-        prior: Prior | None = None,
+        prior: Prior | tfd.Distribution | None = None,
         objective: Objective | None = None,
         *,
+        latents: LatentStructure | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -75,15 +80,40 @@ class VAE(ObjectiveModel):
         for name, part, base in [
             ("encoder", encoder, keras.layers.Layer),
             ("decoder", decoder, keras.layers.Layer),
-            ("prior", prior, (Prior, type(None))),
+            ("prior", prior, (Prior, tfd.Distribution, LatentStructure, type(None))),
+            ("latents", latents, (LatentStructure, type(None))),
         ]:
             if not isinstance(part, base):
                 raise UserError(f"{name} takes an object of another kind, got {part!r}")
+        if isinstance(prior, LatentStructure):
+            raise UserError(
+                f"prior takes p(z), and {type(prior).__name__} says how z is inferred as well: "
+                "give it as latents="
+            )
+        if prior is not None and latents is not None:
+            raise UserError(
+                f"{type(latents).__name__} has a prior of its own: give prior or latents, not both"
+            )
+        if isinstance(prior, tfd.Distribution):
+            prior = Fixed(prior)
         self.encoder = encoder
         self.decoder = decoder
-        self.prior_layer = prior or StandardNormal()
-        self.prior_layer.encode = self.encode
-        self.prior_layer.check(self.objective)
+        self.latents = latents or OneGroup(prior)
+        self.latents.connect(self.encode_aside)
+        self.latents.check(self.objective)
+
+    @property
+    def prior(self) -> Prior | LatentStructure:
+        """The layer of p(z): called, with a context or none, it gives the distribution.
+
+        Where z is one group, it is the `Prior`; else the latent structure, which gives the
+        distribution of the top group, or of the map of codes.
+
+        Example:
+            >>> vae.prior().event_shape
+            TensorShape([2])
+        """
+        return getattr(self.latents, "prior", self.latents)
 
     def call(self, x, context=None, samples=None, training=False, seed=None) -> VAEOutput:
         """Encodes x, draws z, decodes it.
@@ -100,12 +130,13 @@ class VAE(ObjectiveModel):
         """
         x = as_float(x)
         self._check_shape(x)
-        return self._complete(x, self._encode(x, context), context, samples, seed, training)
+        encoded = self._encode(x, context, training)
+        return self._complete(x, encoded, context, samples, seed, training)
 
     def _complete(self, x, encoded, context, samples, seed, training=False) -> VAEOutput:
         """Draws z from what the encoder returned for x, and decodes it."""
-        self.prior_layer.prepare(encoded, tuple(x.shape[1:]), context)
-        latents, code = self.prior_layer.infer(
+        self.latents.prepare(encoded, tuple(x.shape[1:]), context)
+        latents, code = self.latents.infer(
             encoded,
             context=context,
             samples=samples,
@@ -113,7 +144,7 @@ class VAE(ObjectiveModel):
             gate=self.objective.gate,
             training=training,
         )
-        likelihood = self._decode(code, context)
+        likelihood = self._decode(code, context, training)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         return VAEOutput(latents, likelihood)
 
@@ -123,9 +154,8 @@ class VAE(ObjectiveModel):
         if event is not None and x.shape.rank is not None:
             check_shape(tuple(x.shape[1:]), event)
 
-    def _encode(self, x, context):
-        kwargs = {} if context is None else {"context": context}
-        return concrete(self.encoder(as_float(x), **kwargs))
+    def _encode(self, x, context, training=None):
+        return concrete(self.encoder(as_float(x), **_given(context=context, training=training)))
 
     def encode(self, x, context=None) -> tfd.Distribution:
         """The posterior q(z|x).
@@ -137,7 +167,28 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]`.
         """
-        return returned("encoder", self.prior_layer.posterior(self._encode(x, context), context))
+        return returned("encoder", self.latents.posterior(self._encode(x, context), context))
+
+    def encode_aside(self, x, context=None) -> tfd.Distribution:
+        """The posterior q(z|x), by a pass of the encoder that leaves nothing behind.
+
+        What is encoded beside the data, such as a prior's pseudo-inputs, does not count as data:
+        the losses that the encoder's layers add are not added once more, and no weight is updated,
+        a layer's counter of steps or the moving statistics of a batch normalization. The pass is
+        in inference mode, in training too: x is normalized by the moving statistics, those of the
+        data, and nothing is dropped. So q(z|x) is here what it is when the model is evaluated.
+        The gradient is as ever.
+
+        Args:
+            x: As data, `[batch, *event]`.
+            context: `[batch, ...]`, for a conditional model.
+
+        Returns:
+            A distribution of batch shape `[batch]`.
+        """
+        with keras.StatelessScope():
+            encoded = self._encode(x, context, training=False)
+            return returned("encoder", self.latents.posterior(encoded, context))
 
     def decode(self, z, context=None) -> tfd.Distribution:
         """The likelihood p(x|z).
@@ -150,10 +201,10 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]` or `[K, batch]`.
         """
-        return self._decode(self.prior_layer.code(z, context), context)
+        return self._decode(self.latents.code(z, context), context)
 
-    def _decode(self, code: tf.Tensor, context) -> tfd.Distribution:
-        shape = self.prior_layer.code_shape
+    def _decode(self, code: tf.Tensor, context, training=None) -> tfd.Distribution:
+        shape = self.latents.code_shape
         rank = code.shape.rank - 1 if shape is None else len(shape)
         batch = tf.shape(code)[: code.shape.rank - rank]
         flat = code.shape.rank - rank == 1
@@ -164,27 +215,12 @@ class VAE(ObjectiveModel):
                 shape = tf.concat([batch, tf.shape(context)[1:]], axis=0)
                 context = fold(tf.broadcast_to(context, shape), context.shape.rank - 1)
             code = fold(code, rank)
-        kwargs = {} if context is None else {"context": context}
-        likelihood = returned("decoder", self.decoder(code, **kwargs))
+        given = _given(context=context, training=training)
+        likelihood = returned("decoder", self.decoder(code, **given))
         return likelihood if flat else Unfolded(likelihood, batch)
 
-    def prior(self, context=None) -> tfd.Distribution:
-        """The prior p(z).
-
-        Args:
-            context: `[batch, ...]`, for a conditional prior.
-
-        Returns:
-            A distribution of batch shape `[]`, or `[batch]` with a context.
-
-        Raises:
-            UserError: If the prior does not know the shape of z yet.
-        """
-        self._assert_built()
-        return self.prior_layer(context=context)
-
     def _assert_built(self) -> None:
-        if self.prior_layer.event_shape is None:
+        if not self.latents.built:
             raise UserError("the model has no weights yet: fit it, or call it on data, first")
 
     def reconstruct(self, x, context=None, *, seed=None) -> tf.Tensor:
@@ -217,7 +253,7 @@ class VAE(ObjectiveModel):
         """
         self._assert_built()
         seed = as_seed(seed)
-        code = self.prior_layer.generate(
+        code = self.latents.generate(
             n, context=context, seed=fold_in(seed, 0), temperature=temperature
         )
         likelihood = self._decode(code, context)
@@ -272,12 +308,12 @@ class VAE(ObjectiveModel):
     def predict_step(self, data) -> dict:
         """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
         x, context, _ = unpack(data)
-        z = self.prior_layer.means(self._encode(x, context), context=context)
+        z = self.latents.means(self._encode(x, context), context=context)
         return {"z": z, "x": self.decode(z, context).mean()}
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        parts = (self.encoder, self.decoder, self.prior_layer, self.objective)
+        parts = (self.encoder, self.decoder, self.latents, self.objective)
         serialized = map(keras.saving.serialize_keras_object, parts)
         return {
             **super().get_config(),
@@ -293,3 +329,8 @@ class VAE(ObjectiveModel):
             for name in PARTS
         }
         return cls(**{**config, **parts})
+
+
+def _given(**arguments) -> dict:
+    """The arguments that are not None: Keras takes a None for an answer."""
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -63,9 +63,9 @@ def decoder():
     )
 
 
-def vae_of(encoder, objective=None, *, rate=0.5, prior=None, built=True, **options):
+def vae_of(encoder, objective=None, *, rate=0.5, latents=None, built=True, **options):
     keras.utils.set_random_seed(1)
-    vae = tfvae.VAE(encoder(), decoder(), prior, objective and objective())
+    vae = tfvae.VAE(encoder(), decoder(), objective=objective and objective(), latents=latents)
     if built:
         vae.build((None, *EVENT))
     vae.compile(keras.optimizers.SGD(rate), **options)
@@ -74,8 +74,8 @@ def vae_of(encoder, objective=None, *, rate=0.5, prior=None, built=True, **optio
 
 def quantized():
     encoder = tfvae.networks.BottomUp([tfvae.networks.MLP([8], "tanh"), keras.layers.Dense(6)])
-    prior = tfvae.latents.VectorQuantizer(codes=5, size=2, restart=0.0)
-    return vae_of(lambda: encoder, prior=prior, rate=0.1)
+    quantizer = tfvae.latents.VectorQuantizer(codes=5, size=2, restart=0.0)
+    return vae_of(lambda: encoder, latents=quantizer, rate=0.1)
 
 
 def weighted(n):

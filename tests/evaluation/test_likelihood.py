@@ -134,7 +134,7 @@ def test_active_units_of_all_groups_are_counted(binary):
         tfvae.networks.Decoder(
             tfvae.networks.MLP([]), tfvae.layers.IndependentBernoulli((3, 2, 1))
         ),
-        tfvae.latents.TopDown(blocks),
+        latents=tfvae.latents.TopDown(blocks),
     )
     vae.build((None, 3, 2, 1))
     for block, size, active in [(blocks[0], 2, 1), (blocks[1], 3, 2)]:

@@ -54,7 +54,8 @@ def two_layers():
             ],
             generation=[network(layers.IndependentNormal(3, scale=S1))],
         )
-        vae = tfvae.VAE(networks.BottomUp([networks.MLP([])]), decoder(4), prior, objective)
+        encoder = networks.BottomUp([networks.MLP([])])
+        vae = tfvae.VAE(encoder, decoder(4), objective=objective, latents=prior)
         vae.build((None, 4))
         below = a @ a.T + S1**2 * np.eye(3)  # covariance of h_1
         marginal = w @ below @ w.T + S**2 * np.eye(4)  # of x
@@ -101,7 +102,8 @@ def test_the_ladder_combines_prior_and_evidence_to_the_exact_posterior():
     # Diagonal maps: the evidence of x for h_1 is N((x − b)/w, (s/w)²), element by element.
     a, w, b = np.array([1.3, -0.7]), np.array([0.9, 1.6]), np.array([0.2, -0.5])
     blocks = [latents.LadderBlock(2, 0), latents.LadderBlock(2, 0, hidden=[])]
-    vae = tfvae.VAE(networks.BottomUp([networks.MLP([])]), decoder(2), latents.TopDown(blocks))
+    structure = latents.TopDown(blocks)
+    vae = tfvae.VAE(networks.BottomUp([networks.MLP([])]), decoder(2), latents=structure)
     vae.build((None, 2))
     zeros = np.zeros((2, 2))
 
@@ -169,7 +171,8 @@ def make():
         keras.utils.set_random_seed(1)
         encoder, prior = structure()
         head = layers.IndependentBernoulli(EVENT)
-        vae = tfvae.VAE(encoder, networks.Decoder(networks.MLP([5]), head), prior, objective)
+        decoder = networks.Decoder(networks.MLP([5]), head)
+        vae = tfvae.VAE(encoder, decoder, objective=objective, latents=prior)
         vae.build((None, *EVENT))
         rng = np.random.default_rng(2)
         for weight in vae.weights:  # off the zeros of the start
@@ -212,7 +215,7 @@ def test_the_prior_of_a_group_is_that_of_generation(make, x, structure):
     vae = make(structure)
     output = vae(x, seed=0)
     above = [latent.z for latent in output.latents]
-    found, _ = vae.prior_layer.descend(10, lambda i, prior, state: above[i])
+    found, _ = vae.latents.descend(10, lambda i, prior, state: above[i])
     for latent, prior in zip(output.latents, found, strict=True):
         np.testing.assert_allclose(
             latent.prior.log_prob(latent.z), prior.log_prob(latent.z), rtol=1e-5
@@ -231,7 +234,7 @@ def test_groups_left_out_are_at_their_means(make, x, structure):
             groups.append(prior.mean())
         return groups[i]
 
-    vae.prior_layer.descend(10, choose)
+    vae.latents.descend(10, choose)
     np.testing.assert_allclose(vae.decode(top).mean(), vae.decode(groups).mean(), rtol=1e-5)
     np.testing.assert_allclose(vae.decode((top,)).mean(), vae.decode(groups).mean(), rtol=1e-5)
     with pytest.raises(tfvae.UserError, match="has 4 groups: give 1 to 3"):
@@ -284,7 +287,7 @@ def test_rates_have_a_closed_form_where_the_groups_above_are_drawn_before(make, 
 @every_structure
 def test_a_temperature_for_each_group(make, structure):
     vae = make(structure)
-    prior = vae.prior_layer
+    prior = vae.latents
 
     def spread(temperature):
         return np.std(prior.generate(400, seed=3, temperature=temperature), axis=0).mean()
@@ -313,13 +316,14 @@ def test_gates_see_every_draw_with_its_axes(make, x, structure):
 
     def gate(z):
         seen.append(tuple(z.shape))
-        return 0.0 * z
+        return 0.0 * z, ["of this draw"]
 
-    latents, code = vae.prior_layer.infer(vae.encoder(x), samples=3, seed=None, gate=gate)
+    latents, code = vae.latents.infer(vae.encoder(x), samples=3, seed=None, gate=gate)
     assert sorted(seen) == sorted((3, 10, *e) for e in EVENTS[structure])
     assert all(not np.any(latent.z) for latent in latents)
+    assert all(latent.gradient_weights == ["of this draw"] for latent in latents)
     zeros = tuple(np.zeros((3, 10, *e), np.float32) for e in EVENTS[structure])
-    np.testing.assert_allclose(code, vae.prior_layer.code(zeros), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(code, vae.latents.code(zeros), rtol=1e-5, atol=1e-6)
 
 
 def test_refusals():
@@ -328,7 +332,7 @@ def test_refusals():
         latents.StochasticLayers([network(head), network(head)], [])
     with pytest.raises(tfvae.UserError, match="one Block or more"):
         latents.TopDown([])
-    vae = tfvae.VAE(network(head), decoder(4), latents.TopDown([latents.LadderBlock(2, 0)]))
+    vae = tfvae.VAE(network(head), decoder(4), latents=latents.TopDown([latents.LadderBlock(2, 0)]))
     with pytest.raises(tfvae.UserError, match="the encoder returned a distribution"):
         vae(np.zeros((2, 4), np.float32))
 

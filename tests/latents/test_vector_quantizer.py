@@ -37,8 +37,8 @@ def make():
         vae = tfvae.VAE(
             networks.BottomUp([networks.MLP([8], "tanh"), keras.layers.Dense(2 * pieces)]),
             networks.Decoder(networks.MLP([8]), layers.IndependentBernoulli(EVENT)),
-            latents.VectorQuantizer(**options),
-            objective,
+            latents=latents.VectorQuantizer(**options),
+            objective=objective,
         )
         vae.build((None, *EVENT))
         return vae
@@ -147,8 +147,8 @@ def test_the_commitment_is_part_of_the_loss(make, x):
         vae = make(commitment=commitment, restart=0.0)
         vae.compile(keras.optimizers.SGD(0.0))
         logs[commitment] = vae.evaluate(x, batch_size=24, verbose=0, return_dict=True)
-    v = np.asarray(vae.prior_layer.vectors(vae.encoder(x)))
-    entries = vae.prior_layer.codebook.entries.numpy()[vae.encode(x).mode()]
+    v = np.asarray(vae.latents.vectors(vae.encoder(x)))
+    entries = vae.latents.codebook.entries.numpy()[vae.encode(x).mode()]
     distance = ((v - entries) ** 2).sum(-1).mean()
     assert logs[0.0]["loss"] == pytest.approx(-logs[0.0]["elbo"], rel=1e-5)
     assert logs[10.0]["loss"] == pytest.approx(10 * distance - logs[10.0]["elbo"], rel=1e-4)
@@ -194,7 +194,7 @@ def test_the_rate_is_log_k_for_each_position_and_log_prob_the_elbo(make, x):
 def test_the_categorical_prior_is_fitted_by_counting(make, x):
     vae = make()
     codes = vae.encode(x).mode().numpy()
-    vae.prior_layer.fit(vae, tf.data.Dataset.from_tensor_slices(x).batch(7))
+    vae.latents.fit(vae, tf.data.Dataset.from_tensor_slices(x).batch(7))
     counts = np.stack([(codes == k).sum(0) for k in range(5)], axis=-1) + 1.0
     log_probs = np.log(counts / counts.sum(-1, keepdims=True))
     expected = sum(log_probs[i, codes[:, i]] for i in range(3))
@@ -223,7 +223,7 @@ def test_perplexity_by_hand():
 
 def test_perplexity_of_an_epoch_is_in_the_logs(make, x):
     vae = make(codes=8, restart=0.0)
-    vae.prior_layer.codebook.entries.assign(np.random.default_rng(1).normal(size=(8, 2)))
+    vae.latents.codebook.entries.assign(np.random.default_rng(1).normal(size=(8, 2)))
     vae.compile(keras.optimizers.SGD(0.0))
     p = np.bincount(np.ravel(vae.encode(x).mode()), minlength=8) / (24 * 3)
     p = p[p > 0]
@@ -244,13 +244,13 @@ def test_a_model_learns_to_use_its_codes(x):
     vae = tfvae.VAE(
         networks.BottomUp([networks.MLP([16]), keras.layers.Dense(4)]),
         networks.Decoder(networks.MLP([16]), layers.IndependentBernoulli(EVENT)),
-        latents.VectorQuantizer(8),
+        latents=latents.VectorQuantizer(8),
     )
     vae.compile(keras.optimizers.Adam(0.01))
     logs = vae.fit(data, batch_size=64, epochs=40, verbose=0).history
     assert logs["distortion"][-1] < 0.5
     assert logs["perplexity"][-1] > 5
-    vae.prior_layer.fit(vae, tf.data.Dataset.from_tensor_slices(data).batch(64))
+    vae.latents.fit(vae, tf.data.Dataset.from_tensor_slices(data).batch(64))
     # Six patterns, each as likely: no model of them has more than −log 6 nats.
     assert np.log(6) - 0.05 < -np.mean(vae.elbo(data)) < np.log(6) + 0.5
     draws = vae.sample(200, seed=0, mean=True).numpy().reshape([200, 6]).round()
@@ -281,7 +281,7 @@ def test_encoders_that_do_not_fit():
         quantizer(size=4, shape=(6,))
     encoder = networks.Encoder(networks.MLP([4]), layers.IndependentNormal(2))
     decoder = networks.Decoder(networks.MLP([4]), layers.IndependentBernoulli(EVENT))
-    vae = tfvae.VAE(encoder, decoder, latents.VectorQuantizer(4))
+    vae = tfvae.VAE(encoder, decoder, latents=latents.VectorQuantizer(4))
     with pytest.raises(tfvae.UserError, match="takes a map of vectors"):
         vae(np.zeros((2, *EVENT), np.float32))
 
@@ -295,7 +295,7 @@ def test_two_replicas_learn_the_codebook_of_one(make, x, mirrored, assert_same_w
         vae.compile(keras.optimizers.SGD(0.1))
         logs.append(vae.fit(tf.data.Dataset.from_tensor_slices(x).batch(12), verbose=0).history)
     assert_same_weights(one, two, rtol=1e-4, atol=1e-5)
-    assert np.any(one.prior_layer.codebook.counts > 0)
+    assert np.any(one.latents.codebook.counts > 0)
     for name in logs[0]:
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-4, err_msg=name)
 
@@ -306,9 +306,9 @@ def test_restarts_and_a_fitted_prior_are_the_same_on_both_replicas(make, x, mirr
     vae.compile(keras.optimizers.SGD(0.1))
     data = tf.data.Dataset.from_tensor_slices(x[:23]).batch(12)  # 6 and 6, 6 and 5
     vae.fit(data, epochs=2, verbose=0)
-    vae.prior_layer.fit(vae, data)
-    for weight in vae.prior_layer.weights:
+    vae.latents.fit(vae, data)
+    for weight in vae.latents.weights:
         values = mirrored.experimental_local_results(weight.value)
         np.testing.assert_array_equal(values[0], values[-1], err_msg=weight.path)
-    assert len(np.unique(vae.prior_layer.codebook.entries, axis=0)) == 16
+    assert len(np.unique(vae.latents.codebook.entries, axis=0)) == 16
     assert np.isfinite(vae.sample(3)).all()

@@ -33,10 +33,11 @@ def gradients(objective, repeats, seed=0, off=0.15):
     with tf.GradientTape() as tape:
         tape.watch([loc, raw, bias, centre])
         q = tfd.Independent(tfd.Normal(loc, tf.exp(raw)), 1)
-        z = objective.gate(q.sample(objective.samples, seed=(0, seed)))
+        z, weights = objective.gate(q.sample(objective.samples, seed=(0, seed)))
         p = tfd.Independent(tfd.Normal(centre, 1.0), 1)
         mean = tf.einsum("kbd,ed->kbe", z, W) + bias
-        output = tfvae.VAEOutput((tfvae.Latent(z, q, p),), tfd.Independent(tfd.Normal(mean, S), 1))
+        latent = tfvae.Latent(z, q, p, gradient_weights=weights)
+        output = tfvae.VAEOutput((latent,), tfd.Independent(tfd.Normal(mean, S), 1))
         loss = objective(tf.tile(X[None], tile), output).loss
     loc, raw, bias, centre = tape.gradient(loss, [loc, raw, bias, centre])
     return SimpleNamespace(
@@ -113,9 +114,10 @@ def flow_gradients(objective, repeats=80, batch=250):
         with tf.GradientTape() as tape:
             tape.watch(row)
             q = concrete(flow(tf.tile(row, [batch, 1])))
-            z = objective.gate(q.sample(objective.samples, seed=tf.stack([0, seed])))
+            z, weights = objective.gate(q.sample(objective.samples, seed=tf.stack([0, seed])))
             likelihood = tfd.Independent(tfd.Normal(tf.einsum("kbd,ed->kbe", z, W), 2.0), 1)
-            output = tfvae.VAEOutput((tfvae.Latent(z, q, prior),), likelihood)
+            latent = tfvae.Latent(z, q, prior, gradient_weights=weights)
+            output = tfvae.VAEOutput((latent,), likelihood)
             loss = tf.reduce_mean(objective(x, output).loss)
         found = tape.gradient(loss, [row, *flow.trainable_weights])
         return tf.concat([tf.reshape(g, [-1]) for g in found], axis=0)
@@ -296,8 +298,9 @@ def test_a_posterior_is_refused_when_the_model_is_built(make_vae, make, words):
 def _two_groups(objective):
     def latent(shift):
         q = tfd.Independent(tfd.Normal(tf.fill([4, 2], shift), 1.0), 1)
-        z = objective.gate(q.sample(objective.samples, seed=(1, 2)))
-        return tfvae.Latent(z, q, tfd.Independent(tfd.Normal(tf.zeros(2), 1.0), 1))
+        z, weights = objective.gate(q.sample(objective.samples, seed=(1, 2)))
+        p = tfd.Independent(tfd.Normal(tf.zeros(2), 1.0), 1)
+        return tfvae.Latent(z, q, p, gradient_weights=weights)
 
     high, low = latent(0.5), latent(1.0)
     return tfvae.VAEOutput((high, low), tfd.Independent(tfd.Normal(low.z, 1.0), 1))
@@ -309,7 +312,7 @@ def test_several_groups():
         objective = IWAE(6, gradient)
         output = _two_groups(objective)
         log_w = output.likelihood.log_prob(x)
-        for z, q, p in output.latents:
+        for z, q, p, *_ in output.latents:
             log_w += p.log_prob(z) - q.log_prob(z)
         loss = objective(x, output).loss
         np.testing.assert_allclose(
@@ -323,7 +326,7 @@ def test_several_groups():
 def test_a_draw_that_has_not_passed_the_gate_is_refused():
     output = _two_groups(IWAE(6))
     output = tfvae.VAEOutput(output.latents[:1], output.likelihood)
-    with pytest.raises(tfvae.UserError, match="let the prior's `infer` pass it through `gate`"):
+    with pytest.raises(tfvae.UserError, match="let the latent structure's `infer` pass it"):
         IWAE(6, "dreg")(np.ones((4, 2), np.float32), output)
 
 

@@ -133,17 +133,17 @@ def test_inside_a_model_it_waits_for_its_own_fit(tmp_path, binary):
     vae = tfvae.VAE(
         networks.BottomUp([keras.layers.Flatten(), keras.layers.Dense(4)]),
         networks.Decoder(networks.MLP([4]), layers.IndependentBernoulli((3, 2, 1))),
-        latents.VectorQuantizer(4, priors.CodeTransformer(8, 2, 1, steps=20), size=2),
+        latents=latents.VectorQuantizer(4, priors.CodeTransformer(8, 2, 1, steps=20), size=2),
     )
     vae.compile(keras.optimizers.Adam(0.01))
     vae.build((None, 3, 2, 1))
-    prior = vae.prior_layer.code_prior
+    prior = vae.latents.code_prior
     before = prior.get_weights()
     logs = vae.fit(binary, verbose=0).history
     assert logs["rate"][0] == pytest.approx(2 * np.log(4), rel=1e-5)
     for one, other in zip(before, prior.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    vae.prior_layer.finish(vae, tf.data.Dataset.from_tensor_slices(binary).batch(16))
+    vae.latents.finish(vae, tf.data.Dataset.from_tensor_slices(binary).batch(16))
     assert np.mean(vae.elbo(binary)) > logs["elbo"][0]
     rate = -np.mean(vae.prior().log_prob(vae.encode(binary).mode()))
     assert rate < 2 * np.log(4) - 0.1

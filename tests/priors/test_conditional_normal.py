@@ -41,7 +41,7 @@ def test_density_is_that_of_scipy():
 def test_its_divergence_has_a_closed_form(make_vae, binary):
     vae = make_vae(prior=ConditionalNormal(one_hot()), labels=3)
     labels = np.arange(40) % 3
-    vae.prior_layer.loc.kernel.assign([[0, 0], [1, 0], [0, 2.0]])
+    vae.prior.loc.kernel.assign([[0, 0], [1, 0], [0, 2.0]])
     q, p = vae.encode(binary, labels), vae.prior(labels)
     kl = analytic_kl(q, p)
     draws = q.sample(20_000, seed=(0, 1))

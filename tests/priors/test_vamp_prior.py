@@ -19,7 +19,7 @@ def logpdf(z, q):
 
 def test_density_is_the_mean_of_the_posteriors(make_vae):
     vae = make_vae(prior=VampPrior(5))
-    u = vae.prior_layer.inputs()
+    u = vae.prior.inputs()
     assert u.shape == (5, 3, 2, 1)
     z = np.random.default_rng(0).normal(size=(7, 2))
     expected = scipy.special.logsumexp(logpdf(z, vae.encode(u)), axis=-1) - np.log(5)
@@ -34,7 +34,7 @@ def test_with_a_context_it_follows_the_posteriors_of_that_context(make_vae):
     z = np.random.default_rng(0).normal(size=(4, 2)).astype("f")
     values = prior.log_prob(z).numpy()
     for i, label in enumerate(context):
-        q = vae.encode(vae.prior_layer.inputs(), np.full(4, label))
+        q = vae.encode(vae.prior.inputs(), np.full(4, label))
         expected = scipy.special.logsumexp(logpdf(z[i : i + 1], q)) - np.log(4)
         np.testing.assert_allclose(values[i], expected, rtol=2e-5)
     draws = prior.sample(4000, seed=(0, 1)).numpy()
@@ -58,22 +58,22 @@ def test_gradient_reaches_pseudo_inputs_and_encoder(make_vae):
     z = np.random.default_rng(0).normal(size=(7, 2)).astype("f")
     with tf.GradientTape() as tape:
         value = tf.reduce_sum(vae.prior().log_prob(z))
-    weights = [vae.prior_layer.raw, *vae.encoder.trainable_weights]
+    weights = [vae.prior.raw, *vae.encoder.trainable_weights]
     for weight, gradient in zip(weights, tape.gradient(value, weights), strict=True):
         assert np.abs(gradient).max() > 0, weight.path
     # The prior owns the pseudo-inputs and not the encoder's weights.
-    assert [w.path for w in vae.prior_layer.weights] == [vae.prior_layer.raw.path]
+    assert [w.path for w in vae.latents.weights] == [vae.prior.raw.path]
 
 
 def test_pseudo_inputs_are_learned_by_fit_with_several_steps_in_a_call(make_vae, binary):
     models = []
     for steps in (1, 4):
         vae = make_vae(prior=VampPrior(5))
-        before = vae.prior_layer.raw.numpy()
+        before = vae.prior.raw.numpy()
         vae.compile(keras.optimizers.SGD(1.0), steps_per_execution=steps)
         vae.fit(tf.data.Dataset.from_tensors(binary).repeat(4), verbose=0)
-        assert np.abs(vae.prior_layer.raw - before).min() > 0
-        models.append(vae.prior_layer.raw.numpy())
+        assert np.abs(vae.prior.raw - before).min() > 0
+        models.append(vae.prior.raw.numpy())
     np.testing.assert_allclose(*models, rtol=1e-5, atol=1e-6)
 
 
@@ -102,10 +102,10 @@ def test_pseudo_inputs_stay_in_the_range_of_the_data(likelihood, options, low, h
     made = functools.partial(tfvae.options.find("likelihood", likelihood).load(), **options)
     vae = tfvae.recipes.vamp_vae((4, 4, 1), 2, hidden=(8,), pseudo_inputs=6, likelihood=made)
     vae.build((None, 4, 4, 1))
-    start = vae.prior_layer.inputs().numpy()
+    start = vae.prior.inputs().numpy()
     assert len(np.unique(start)) == start.size  # components that start equal would stay so
-    vae.prior_layer.raw.assign(tf.random.normal(vae.prior_layer.raw.shape, stddev=1e3))
-    u = vae.prior_layer.inputs().numpy()
+    vae.prior.raw.assign(tf.random.normal(vae.prior.raw.shape, stddev=1e3))
+    u = vae.prior.inputs().numpy()
     if low is None:
         assert np.abs(u).max() > 100
     else:
@@ -117,14 +117,14 @@ def test_pseudo_inputs_stay_in_the_range_of_the_data(likelihood, options, low, h
 def test_adapt_takes_the_first_examples(make_vae, binary):
     batches = tf.data.Dataset.from_tensor_slices((binary, np.zeros(40))).batch(16)
     vae = make_vae(prior=VampPrior(20))
-    vae.prior_layer.adapt(batches)
+    vae.prior.adapt(batches)
     expected = np.clip(binary[:20], 0.05, 0.95)
-    np.testing.assert_allclose(vae.prior_layer.inputs(), expected, atol=1e-6)
+    np.testing.assert_allclose(vae.prior.inputs(), expected, atol=1e-6)
     # Where the data are fewer, the others stay.
     vae = make_vae(prior=VampPrior(50))
-    before = vae.prior_layer.inputs().numpy()
-    vae.prior_layer.adapt(batches)
-    after = vae.prior_layer.inputs()
+    before = vae.prior.inputs().numpy()
+    vae.prior.adapt(batches)
+    after = vae.prior.inputs()
     np.testing.assert_allclose(after[:40], np.clip(binary, 0.05, 0.95), atol=1e-6)
     np.testing.assert_array_equal(after[40:], before[40:])
     x = np.random.default_rng(0).normal(size=(6, 5)).astype("f")
@@ -139,8 +139,7 @@ def test_any_posterior_serves(make_vae, binary):
     vae = make_vae(prior=VampPrior(3), latent=flow)
     z = vae.encode(binary).sample(seed=(0, 1))
     each = [
-        vae.encode(vae.prior_layer.inputs()[k : k + 1]).log_prob(tf.constant(z.numpy()))
-        for k in range(3)
+        vae.encode(vae.prior.inputs()[k : k + 1]).log_prob(tf.constant(z.numpy())) for k in range(3)
     ]
     expected = scipy.special.logsumexp(each, axis=0) - np.log(3)
     np.testing.assert_allclose(vae.prior().log_prob(z), expected, rtol=1e-4, atol=1e-5)

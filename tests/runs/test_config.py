@@ -288,7 +288,7 @@ def test_every_part_is_reached_by_its_name(axis, name, tiny):
     part = {
         "likelihood": lambda: vae.decoder.head,
         "posterior": lambda: vae.encoder.head,
-        "prior": lambda: vae.prior_layer,
+        "prior": lambda: vae.prior,
         "objective": lambda: vae.objective,
         "network": lambda: None,
     }[axis]()

@@ -26,16 +26,16 @@ def dataset(bad=()):
     return tf.data.Dataset.from_tensor_slices(vectors(bad)).batch(BATCH)
 
 
-def make(optimizer="adam", normalized=False, objective=None, prior=None, **compile_options):
+def make(optimizer="adam", normalized=False, objective=None, latents=None, **compile_options):
     keras.utils.set_random_seed(1)
     trunk = tfvae.networks.MLP([5], "tanh")
     if normalized:  # a layer with moving means of its own
         trunk = keras.Sequential([keras.layers.BatchNormalization(), keras.layers.Dense(5)])
     encoder = tfvae.networks.Encoder(trunk, tfvae.layers.IndependentNormal(2))
-    if prior is not None:
+    if latents is not None:
         encoder = tfvae.networks.BottomUp([trunk, keras.layers.Dense(6)])
     decoder = tfvae.networks.Decoder(tfvae.networks.MLP([5]), tfvae.layers.IndependentNormal(3))
-    vae = tfvae.VAE(encoder, decoder, prior, objective and objective())
+    vae = tfvae.VAE(encoder, decoder, objective=objective and objective(), latents=latents)
     vae.build((None, 3))
     vae.compile(optimizer, **compile_options)
     return vae
@@ -161,7 +161,7 @@ UPDATED_BY_THEMSELVES = {
     "moving means, discriminator": lambda: make(
         normalized=True, objective=lambda: tfvae.objectives.FactorVAE(units=(4,))
     ),
-    "codebook": lambda: make(prior=tfvae.latents.VectorQuantizer(codes=5, size=2)),
+    "codebook": lambda: make(latents=tfvae.latents.VectorQuantizer(codes=5, size=2)),
 }
 
 

@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["Latent", "ObjectiveOutput", "PenalizedLatent", "VAEOutput"]
+__all__ = ["Latent", "ObjectiveOutput", "VAEOutput"]
 
 
 class Latent(NamedTuple):
@@ -19,38 +19,18 @@ class Latent(NamedTuple):
         z: A draw of the posterior, `[batch, *event]`, or `[K, batch, *event]` with K samples.
         posterior: q(z|x), batch shape `[batch]` (or `[K, batch]` below another group).
         prior: p(z), or p(z | the groups above).
+        penalty: What the group adds to the loss of an example, `[batch]`, as the commitment to a
+            codebook does; None: nothing.
+        gradient_weights: What `Objective.gate` made beside the draw: a list in which the
+            objective leaves the factors of the encoder's gradient, `[K, batch]`; None: the
+            gradient stays as it is.
     """
 
     z: tf.Tensor
     posterior: tfd.Distribution
     prior: tfd.Distribution
-
-    @property
-    def penalty(self) -> tf.Tensor | None:
-        """What the group adds to the loss of an example, `[batch]`; None: nothing."""
-        return None
-
-
-class PenalizedLatent(Latent):
-    """A latent group that adds to the loss, as the commitment to a codebook does.
-
-    Args:
-        z: As in `Latent`, as for the next two; it unpacks to these three.
-        posterior: q(z|x).
-        prior: p(z).
-        penalty: What it adds to the loss of an example, `[batch]`.
-    """
-
-    def __new__(cls, z, posterior, prior, penalty=None):
-        """Makes the tuple of three, and keeps the penalty beside it."""
-        latent = super().__new__(cls, z, posterior, prior)
-        latent._penalty = penalty
-        return latent
-
-    @property
-    def penalty(self) -> tf.Tensor | None:
-        """What the group adds to the loss of an example, `[batch]`."""
-        return self._penalty
+    penalty: tf.Tensor | None = None
+    gradient_weights: list[tf.Tensor] | None = None
 
 
 class VAEOutput(NamedTuple):

@@ -89,5 +89,5 @@ def evaluate_likelihood(
 
 def _means(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray:
     """The posterior means of all groups side by side, `[batch, latent variables]`."""
-    means = vae.prior_layer.means(vae._encode(x, context), context=context)
+    means = vae.latents.means(vae._encode(x, context), context=context)
     return np.concatenate([np.reshape(z, [len(z), -1]) for z in tf.nest.flatten(means)], axis=1)

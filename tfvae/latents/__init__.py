@@ -1,8 +1,10 @@
 """Latent structures: how z is inferred and generated."""
 
+from tfvae.latents.base import ConditionalStructure, LatentStructure
 from tfvae.latents.block import Block
 from tfvae.latents.hierarchy import Hierarchy
 from tfvae.latents.ladder import LadderBlock
+from tfvae.latents.one_group import OneGroup
 from tfvae.latents.stochastic_layers import StochasticLayers
 from tfvae.latents.top_down import TopDown
 from tfvae.latents.vector_quantizer import VectorQuantizer
@@ -10,8 +12,11 @@ from tfvae.latents.very_deep import VeryDeepBlock, very_deep_blocks
 
 __all__ = [
     "Block",
+    "ConditionalStructure",
     "Hierarchy",
     "LadderBlock",
+    "LatentStructure",
+    "OneGroup",
     "StochasticLayers",
     "TopDown",
     "VectorQuantizer",

@@ -1,4 +1,4 @@
-"""The base of the priors of several groups of latent variables."""
+"""The base of the structures of several groups of latent variables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tfvae.distributions.batch_axes import Unfolded, fold, repeat, unfold
 from tfvae.distributions.moments import mean_of
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
-from tfvae.priors.conditional import ConditionalPrior
+from tfvae.latents.base import ConditionalStructure, ungated
 from tfvae.priors.temperature import tempered
 
 tfd = tfp.distributions
@@ -20,7 +20,7 @@ tfd = tfp.distributions
 __all__ = ["Hierarchy"]
 
 
-class Hierarchy(ConditionalPrior):
+class Hierarchy(ConditionalStructure):
     """Base: p(z) = p(z_1) Π_l p(z_l | z_1, ..., z_{l−1}), the groups from the top down.
 
     With a conditioner each factor is conditional on the context as well, through its vector.
@@ -78,9 +78,6 @@ class Hierarchy(ConditionalPrior):
         """Shape of the state below the last group."""
         return self._code_shape
 
-    def get_build_config(self) -> None:
-        """Nothing: the model builds the hierarchy, of what its encoder returns."""
-
     def prepare(self, encoded, data_shape, context=None) -> None:
         """Builds all parts by one walk over features of zeros."""
         if self.built:
@@ -118,10 +115,18 @@ class Hierarchy(ConditionalPrior):
         return tuple(means[i] for i in range(self.groups))
 
     def infer(
-        self, encoded, *, context=None, samples=None, seed=None, gate=None, training=False
+        self,
+        encoded,
+        *,
+        context=None,
+        samples: int | None = None,
+        seed=None,
+        gate: Callable = ungated,
+        training: bool = False,
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
         """Draws every group, given those before it, and holds it beside its prior."""
-        features, seed, groups = _features(encoded), as_seed(seed), {}
+        features, seed = _features(encoded), as_seed(seed)
+        groups, weights = {}, {}
         batch = tf.shape(features[0])[:1]
         if samples is not None:
             batch = tf.concat([[samples], batch], axis=0)
@@ -130,26 +135,24 @@ class Hierarchy(ConditionalPrior):
 
         def draw(i: int, posterior: tfd.Distribution) -> tf.Tensor:
             z = posterior.sample(seed=fold_in(seed, i))
-            groups[i] = unfold(z, batch)
-            if gate is not None:
-                groups[i] = gate(groups[i])
+            groups[i], weights[i] = gate(unfold(z, batch))
             return fold(groups[i], z.shape.rank - 1)
 
         posteriors, priors, code = self.walk(features, draw, vector)
-        latents = [
-            Latent(groups[i], q, p)
-            if samples is None
-            else Latent(groups[i], Unfolded(q, batch), Unfolded(p, batch))
+        if samples is not None:
+            posteriors, priors = ([Unfolded(d, batch) for d in ds] for ds in (posteriors, priors))
+        latents = tuple(
+            Latent(groups[i], q, p, gradient_weights=weights[i])
             for i, (q, p) in enumerate(zip(posteriors, priors, strict=True))
-        ]
-        return tuple(latents), unfold(code, batch)
+        )
+        return latents, unfold(code, batch)
 
     def code(self, z, context=None) -> tf.Tensor:
         """The decoder's input for the groups from the top down; those left out are at their means.
 
         Args:
             z: A tuple of `[batch, *event]` or `[K, batch, *event]`, or the top group alone.
-            context: Context of the prior, `[batch, ...]`.
+            context: `[batch, ...]`, for a conditional hierarchy.
 
         Returns:
             `[batch, *code_shape]` or `[K, batch, *code_shape]`.

@@ -53,7 +53,7 @@ class StochasticLayers(Hierarchy):
         >>> def layer(hidden, size):
         ...     head = tfvae.layers.IndependentNormal(size)
         ...     return tfvae.networks.Encoder(tfvae.networks.MLP(hidden, "tanh"), head)
-        >>> prior = StochasticLayers(
+        >>> structure = StochasticLayers(
         ...     inference=[layer([], 100), layer([100, 100], 50)],
         ...     generation=[layer([100, 100], 100)],
         ... )

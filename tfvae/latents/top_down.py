@@ -31,7 +31,7 @@ class TopDown(Hierarchy):
 
     Example:
         >>> blocks = [LadderBlock(8, level=1), LadderBlock(16, level=0, hidden=[64])]
-        >>> prior = TopDown(blocks)
+        >>> structure = TopDown(blocks)
 
     References:
         Sønderby et al., "Ladder Variational Autoencoders", 2016.

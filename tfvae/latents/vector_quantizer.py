@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,12 +11,13 @@ import tensorflow_probability as tfp
 
 from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
-from tfvae.distributions.types import Latent, PenalizedLatent
+from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
+from tfvae.latents.base import ConditionalStructure, ungated
 from tfvae.latents.codebook import Codebook
 from tfvae.metrics import Perplexity
 from tfvae.priors.code_prior import CodePrior
-from tfvae.priors.conditional import ConditionalPrior
+from tfvae.priors.temperature import tempered
 
 tfd = tfp.distributions
 
@@ -29,7 +32,7 @@ class _Point(tfd.Deterministic):
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class VectorQuantizer(ConditionalPrior):
+class VectorQuantizer(ConditionalStructure):
     """The VQ-VAE: z is a map of codes k, of the entries e_k next to the encoder's vectors.
 
     The decoder takes the map of the e_k. The posterior is all on one map of codes, so that the
@@ -58,9 +61,9 @@ class VectorQuantizer(ConditionalPrior):
         event_shape: Shape of the map of codes.
 
     Example:
-        >>> vae = tfvae.VAE(conv_net, decoder, prior=VectorQuantizer(codes=128))
+        >>> vae = tfvae.VAE(conv_net, decoder, latents=VectorQuantizer(codes=128))
         >>> history = vae.fit(train)
-        >>> vae.prior_layer.fit(vae, train)
+        >>> vae.latents.fit(vae, train)
         >>> images = vae.sample(16)
 
     References:
@@ -101,9 +104,6 @@ class VectorQuantizer(ConditionalPrior):
     def code_shape(self) -> tuple[int, ...] | None:
         """Shape of the map of entries."""
         return self._code_shape
-
-    def get_build_config(self) -> None:
-        """Nothing: the model builds the quantizer, of what its encoder returns."""
 
     def prepare(self, encoded, data_shape, context=None) -> None:
         """Makes codebook and prior for the encoder's map."""
@@ -159,7 +159,14 @@ class VectorQuantizer(ConditionalPrior):
         return self.codebook.nearest(self.vectors(encoded))
 
     def infer(
-        self, encoded, *, context=None, samples=None, seed=None, gate=None, training=False
+        self,
+        encoded,
+        *,
+        context=None,
+        samples: int | None = None,
+        seed=None,
+        gate: Callable = ungated,
+        training: bool = False,
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
         """Quantizes, and learns the codebook in training; K samples are K times the same."""
         vectors = self.vectors(encoded)
@@ -179,10 +186,9 @@ class VectorQuantizer(ConditionalPrior):
                 tf.broadcast_to(t, tf.concat([[samples], tf.shape(t)], axis=0))
                 for t in (codes, code)
             )
-        code = code if gate is None else gate(code)
-        prior = self(context=context)
-        latent = PenalizedLatent(codes, posterior, prior, self.commitment * distances)
-        return (latent,), code
+        code, weights = gate(code)
+        penalty = self.commitment * distances
+        return (Latent(codes, posterior, self(context=context), penalty, weights),), code
 
     def code(self, z, context=None) -> tf.Tensor:
         """The entries of a map of codes, `[..., *event]` integers."""
@@ -190,8 +196,9 @@ class VectorQuantizer(ConditionalPrior):
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n maps of codes from their prior; `temperature` divides its logits."""
-        seed = as_seed(seed)
-        return self.code(super().generate(n, context=context, seed=seed, temperature=temperature))
+        prior = tempered(self(context=context), temperature)
+        codes = prior.sample(n if prior.batch_shape.rank == 0 else (), seed=as_seed(seed))
+        return self.code(codes)
 
     def fit(self, vae, dataset, *, epochs: int | None = None, seed: int = 0, verbose=0) -> None:
         """Fits the prior over codes to the codes of a data set.

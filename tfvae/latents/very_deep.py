@@ -45,7 +45,7 @@ class VeryDeepBlock(Block):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
-        >>> prior = TopDown(very_deep_blocks("14x2,7x3,1x1", filters=64, latent=16))
+        >>> structure = TopDown(very_deep_blocks("14x2,7x3,1x1", filters=64, latent=16))
 
     References:
         Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on

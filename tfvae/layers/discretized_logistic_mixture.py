@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import are_levels, log_sum_exp, zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
@@ -98,7 +99,12 @@ class LevelsLogisticMixture(tfd.AutoCompositeTensorDistribution):
         return values
 
     def _log_prob(self, x):
-        x = tf.cast(x, self.dtype)[..., tf.newaxis]
+        x = tf.cast(x, self.dtype)
+        inside = tf.reduce_all(are_levels(x, self.levels), axis=-1)
+        return zero_outside(inside, x, 0, self._log_prob_of_levels)
+
+    def _log_prob_of_levels(self, x):
+        x = x[..., tf.newaxis]
         log_mass = []
 
         def take(c, loc, scale):
@@ -107,7 +113,7 @@ class LevelsLogisticMixture(tfd.AutoCompositeTensorDistribution):
             return value
 
         self._channels(self.loc, self.scale, self.coupling, take)
-        return tf.reduce_logsumexp(tf.math.log_softmax(self.logits) + sum(log_mass), axis=-1)
+        return log_sum_exp(tf.math.log_softmax(self.logits) + sum(log_mass))
 
     def _sample_n(self, n, seed=None):
         seeds = tfp.random.split_seed(seed, n=self.loc.shape[-2] + 1, salt="levels_mixture")

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.outside import log_sum_exp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.logistic import IndependentLogistic
@@ -18,7 +19,17 @@ from tfvae.options.bounds import Count, Positive
 
 tfd = tfp.distributions
 
-__all__ = ["MixtureLogistic", "MixtureNormal", "MixtureSameFamily"]
+__all__ = ["Mixture", "MixtureLogistic", "MixtureNormal", "MixtureSameFamily"]
+
+
+class Mixture(tfd.MixtureSameFamily):
+    """tfp's mixture, with a gradient of zero and not NaN where no component has any density."""
+
+    def _log_prob(self, x):
+        components = self.components_distribution
+        x = tf.expand_dims(x, axis=-1 - components.event_shape.rank)
+        weights = tf.math.log_softmax(self.mixture_distribution.logits_parameter())
+        return log_sum_exp(components.log_prob(x) + weights)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -101,7 +112,7 @@ class MixtureSameFamily(DistributionLayer):
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the mixture of `[*batch, params_size]` parameters."""
         # tfp's own check of these arguments refuses what is right: validate_args stays off.
-        return tfd.MixtureSameFamily(*self.parts(params), reparameterize=self.reparameterize)
+        return Mixture(*self.parts(params), reparameterize=self.reparameterize)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.layers.mixture import MixtureSameFamily
+from tfvae.layers.mixture import Mixture, MixtureSameFamily
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.options.bounds import Count
 
@@ -17,7 +17,7 @@ tfd = tfp.distributions
 __all__ = ["CategoricalMixtureOfOneHotCategorical", "MixtureOfOneHot"]
 
 
-class MixtureOfOneHot(tfd.MixtureSameFamily):
+class MixtureOfOneHot(Mixture):
     """A mixture of one-hot categoricals, which is a categorical itself: its mean is exact."""
 
     def log_mean(self) -> tf.Tensor:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfvae.errors import UserError
 from tfvae.networks.shared_layers import serialize_shared
 
-__all__ = ["Conditioned", "join", "vector_of"]
+__all__ = ["Conditioned", "HasConditioner", "join", "vector_of"]
 
 
 def vector_of(
@@ -98,4 +98,46 @@ class Conditioned(keras.Model):
     @classmethod
     def from_config(cls, config: dict) -> Conditioned:
         """Makes the network of its configuration."""
+        return cls(**keras.saving.deserialize_keras_object(config))
+
+
+class HasConditioner(keras.layers.Layer):
+    """What the layers share that depend on a context through the vector of a conditioner.
+
+    Args:
+        *args: Arguments of the class beside this one.
+        conditioner: Keras layer from the context to a vector `[batch, size]`, such as
+            `keras.layers.CategoryEncoding(10, output_mode="one_hot")` for labels or
+            `tfvae.networks.MLP([32])` for vectors; None: a context changes nothing.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, *args, conditioner: keras.layers.Layer | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not isinstance(conditioner, (keras.layers.Layer, type(None))):
+            raise UserError(f"conditioner takes a Keras layer, got {conditioner!r}")
+        self.conditioner = conditioner
+
+    def vector(self, context: tf.Tensor | None) -> tf.Tensor | None:
+        """The conditioner's vector of a context, in the layer's dtype.
+
+        Args:
+            context: `[batch, ...]`, or None.
+
+        Returns:
+            `[batch, size]`; None where there is no conditioner.
+
+        Raises:
+            UserError: If there is a conditioner and no context.
+        """
+        vector = vector_of(self.name, self.conditioner, context)
+        return None if vector is None else tf.cast(vector, self.variable_dtype)
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        return {**super().get_config(), "conditioner": serialize_shared(self.conditioner)}
+
+    @classmethod
+    def from_config(cls, config: dict) -> HasConditioner:
+        """Makes the layer of its configuration."""
         return cls(**keras.saving.deserialize_keras_object(config))

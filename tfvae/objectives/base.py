@@ -125,7 +125,7 @@ class Objective(keras.layers.Layer):
         """Whether the loss of an example depends on no other one of the batch: here, unknown."""
         return False
 
-    def gate(self, z: tf.Tensor) -> tf.Tensor:
+    def gate(self, z: tf.Tensor) -> tuple[tf.Tensor, list | None]:
         """What every draw of z passes before anything else sees it: here, nothing.
 
         An objective whose gradient differs for encoder and decoder overrides it; the value stays.
@@ -134,9 +134,9 @@ class Objective(keras.layers.Layer):
             z: A draw of the posterior.
 
         Returns:
-            The same values.
+            The same values, and what becomes `gradient_weights` of their `Latent`.
         """
-        return z
+        return z, None
 
     @property
     def own_weights(self) -> list:

@@ -68,27 +68,28 @@ class ImportanceWeighted(Objective):
         """True: the weights of an example's draws are compared with each other alone."""
         return True
 
-    def gate(self, z: tf.Tensor) -> tf.Tensor:
+    def gate(self, z: tf.Tensor) -> tuple[tf.Tensor, list | None]:
         """The identity; for DReG, the gradient that comes back is multiplied by w̃.
 
         What stands behind the gate (decoder, prior, log q(z)) sees the upstream gradient; what
-        stands before it, the encoder, that times w̃. `call` puts w̃ into a holder that the
-        returned tensor carries; a draw that no objective has seen keeps its gradient.
+        stands before it, the encoder, that times w̃, which is known only when the decoder has
+        seen the draws: `call` puts it into the list. A draw that no objective has seen keeps its
+        gradient.
 
         Args:
             z: A draw of the posterior, `[samples, batch, *event]`.
 
         Returns:
-            The same values.
+            The same values, and for DReG the list that w̃ is put into.
         """
         if self.gradient != "dreg":
-            return z
-        holder = []
+            return z, None
+        gradient_weights = []
 
         @tf.custom_gradient
         def identity(z):
             def backward(upstream):
-                for weights in holder[-1:]:
+                for weights in gradient_weights[-1:]:
                     ones = [1] * (upstream.shape.rank - weights.shape.rank)
                     shape = tf.concat([tf.shape(weights), ones], axis=0)
                     upstream *= tf.cast(tf.reshape(weights, shape), upstream.dtype)
@@ -96,9 +97,7 @@ class ImportanceWeighted(Objective):
 
             return tf.identity(z), backward
 
-        z = identity(z)
-        z.dreg_weights = holder
-        return z
+        return identity(z), gradient_weights
 
     def call(
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
@@ -115,7 +114,7 @@ class ImportanceWeighted(Objective):
         weights = tf.stop_gradient(tf.nn.softmax(log_weights, axis=1))
         if self.gradient == "dreg":
             flat = tf.concat([[self.samples], tf.shape(weights)[2:]], axis=0)
-            output.latents[0].z.dreg_weights.append(tf.reshape(weights, flat))
+            output.latents[0].gradient_weights.append(tf.reshape(weights, flat))
         bound = tf.reduce_mean(bound, axis=0)
         terms = self.elbo_terms(x, output, elbo(x, output, kl=self.kl))
         # How many of the K draws carry the weight, from 1 to K.
@@ -144,10 +143,10 @@ class ImportanceWeighted(Objective):
                 "the gradient of a lower group would be weighed once more at each group above: "
                 "take gradient='stl' or 'plain'",
             )
-            if not hasattr(latent.z, "dreg_weights"):
+            if latent.gradient_weights is None:
                 raise UserError(
-                    "gradient='dreg' has to see every draw where it is made: let the prior's "
-                    "`infer` pass it through `gate`"
+                    "gradient='dreg' has to see every draw where it is made: let the latent "
+                    "structure's `infer` pass it through `gate`, and keep what that returns"
                 )
 
     def get_config(self) -> dict:

@@ -9,7 +9,7 @@ import re
 from typing import NamedTuple
 
 from tfvae.errors import unknown_name
-from tfvae.options.reading import Option, Symbol, source
+from tfvae.options.reading import REQUIRED, Option, Symbol, source
 
 __all__ = ["AXES", "Part", "find", "names", "parts", "snake_case"]
 
@@ -146,6 +146,11 @@ def parts(axis: str) -> dict[str, Part]:
         if _is_part(axis, symbol):
             arguments = symbol.options()
             arguments, own = _recipe(symbol) if axis == "recipe" else (arguments, frozenset())
+            if axis in GIVEN_TO and any(
+                option.default is REQUIRED and not option.kinds and name not in GIVEN_TO[axis]
+                for name, option in arguments.items()
+            ):
+                continue  # made of another object: for Python alone
             summary = symbol.doc.partition("\n\n")[0]
             name = snake_case(public)
             summary = " ".join(summary.split())

@@ -4,6 +4,7 @@ from tfvae.priors.base import Prior
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.code_transformer import CodeTransformer
 from tfvae.priors.conditional_normal import ConditionalNormal
+from tfvae.priors.fixed import Fixed
 from tfvae.priors.mixture_of_normals import MixtureOfNormals
 from tfvae.priors.real_nvp import RealNVP
 from tfvae.priors.standard_normal import StandardNormal
@@ -13,6 +14,7 @@ __all__ = [
     "CodePrior",
     "CodeTransformer",
     "ConditionalNormal",
+    "Fixed",
     "MixtureOfNormals",
     "Prior",
     "RealNVP",

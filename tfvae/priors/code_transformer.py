@@ -36,7 +36,7 @@ class CodeTransformer(CodePrior):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
-        >>> prior = VectorQuantizer(codes=128, code_prior=CodeTransformer(width=64))
+        >>> quantizer = tfvae.latents.VectorQuantizer(128, CodeTransformer(width=64))
 
     References:
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,

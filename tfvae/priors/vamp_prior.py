@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
@@ -65,6 +65,7 @@ class VampPrior(Prior):
         self.pseudo_inputs = int(pseudo_inputs)
         self.low = low
         self.high = high
+        self._encode = None
 
     def build(self, event_shape=None, data_shape=None):
         """Makes the pseudo-inputs, at the start noise around the middle of the range."""
@@ -76,6 +77,15 @@ class VampPrior(Prior):
             initializer=keras.initializers.RandomNormal(stddev=1.0),
             name="pseudo_inputs",
         )
+
+    def connect(self, encode: Callable[..., tfd.Distribution]) -> None:
+        """Keeps the encoder of the model that the prior is given to, the first one's."""
+        if self._encode is not None:
+            raise UserError(
+                f"{self.name} is made of the posteriors of another model: give each model a "
+                "VampPrior of its own"
+            )
+        self._encode = encode
 
     def inputs(self) -> tf.Tensor:
         """The pseudo-inputs, `[K, *data]`, in the units of the data."""
@@ -104,16 +114,16 @@ class VampPrior(Prior):
 
     def call(self, context=None) -> tfd.Distribution:
         """Makes the mixture, batch shape `[]`, or `[batch]` with a context."""
-        if self.encode is None:
+        if self._encode is None:
             raise UserError("a VampPrior is made of posteriors: give it to a VAE as its prior")
         u, count = self.inputs(), self.pseudo_inputs
         if context is None:
-            components = self.encode(u)
+            components = self._encode(u)
         else:
             context = tf.convert_to_tensor(context)
             n = tf.shape(context)[0]
             u = tf.tile(u, [n, *[1] * (u.shape.rank - 1)])
-            components = self.encode(u, tf.repeat(context, count, axis=0))
+            components = self._encode(u, tf.repeat(context, count, axis=0))
             components = Unfolded(components, tf.stack([n, count]))
         equal = tf.zeros([count], components.dtype)
         return tfd.MixtureSameFamily(tfd.Categorical(logits=equal), components)

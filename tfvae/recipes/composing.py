@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import keras
 
 from tfvae import networks
+from tfvae.latents import LatentStructure
 from tfvae.recipes.resolving import head_of, objective_of, prior_of
 from tfvae.vae import VAE
 
@@ -19,7 +20,8 @@ def compose(
     up: keras.layers.Layer,
     *,
     likelihood: object,
-    prior: object,
+    prior: object = None,
+    latents: LatentStructure | None = None,
     objective: object,
     conditioner: keras.layers.Layer | None,
     seed: int,
@@ -32,7 +34,8 @@ def compose(
         encoder: Makes the encoder, with what its first trunk has to pass: the scaling of x.
         up: Trunk of the decoder.
         likelihood: See `vae`.
-        prior: See `vae`; also a latent structure.
+        prior: See `vae`.
+        latents: How z is inferred and generated, in place of a prior.
         objective: See `vae`.
         conditioner: Keras layer from the context to a vector, for a conditional model.
         seed: Seed of the noise.
@@ -56,5 +59,6 @@ def compose(
         networks.Decoder(up, head, conditioner=conditioner),
         prior_of(prior, head, conditioner),
         objective_of(objective, **numbers),
+        latents=latents,
         seed=seed,
     )

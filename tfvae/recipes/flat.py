@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import keras
+import tensorflow_probability as tfp
 
 from tfvae import layers, networks, priors
 from tfvae.objectives import Objective
@@ -17,6 +18,8 @@ from tfvae.recipes.resolving import head_of
 from tfvae.recipes.trunks import Trunks, trunks
 from tfvae.schedules import Schedule
 from tfvae.vae import VAE
+
+tfd = tfp.distributions
 
 __all__ = ["beta_vae", "conditional_vae", "iaf_vae", "nvp_vae", "vae", "vamp_vae"]
 
@@ -29,7 +32,7 @@ def vae(
     hidden: Widths = (200, 200),
     network_options: Mapping | None = None,
     posterior: str | keras.layers.Layer | Callable | None = None,
-    prior: str | priors.Prior | Callable | None = None,
+    prior: str | priors.Prior | tfd.Distribution | Callable | None = None,
     likelihood: str | keras.layers.Layer | Callable = "bernoulli",
     objective: str | Objective | Callable | None = None,
     beta: Weight | Schedule | None = None,
@@ -53,7 +56,7 @@ def vae(
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
         network_options: Further arguments of the network, such as `filters`.
         posterior: q(z|x), a layer of `tfvae.layers`; None: factorized normal.
-        prior: p(z), a part of `tfvae.priors`; None: standard normal.
+        prior: p(z), a part of `tfvae.priors` or a `tfd.Distribution`; None: standard normal.
         likelihood: p(x|z), a layer of `tfvae.layers`.
         objective: What is minimised, a part of `tfvae.objectives`; None: the negative ELBO.
         beta: Weight of the rate; None: the objective's own.
@@ -210,7 +213,7 @@ def conditional_vae(
     classes: Count = 10,
     context_size: Count | None = None,
     conditional_prior: bool = True,
-    prior: str | priors.Prior | Callable | None = None,
+    prior: str | priors.Prior | tfd.Distribution | Callable | None = None,
     **options,
 ) -> VAE:
     """The conditional VAE: encoder, decoder and prior know the label, or a vector, of an example.

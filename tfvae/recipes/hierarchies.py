@@ -30,7 +30,7 @@ def _structured(
     event_shape: Sequence[int],
     stages: Sequence[keras.layers.Layer],
     up: keras.layers.Layer,
-    structure: keras.layers.Layer,
+    structure: latents.LatentStructure,
     *,
     warm_up: int,
     objective: str | Objective | Callable | None,
@@ -44,7 +44,7 @@ def _structured(
         event_shape: Shape of one example, channels last.
         stages: Of the encoder, from x upwards.
         up: Trunk of the decoder.
-        structure: The latent structure.
+        structure: How z is inferred and generated.
         warm_up: Steps of a line from zero to beta, where that is a number.
         objective: As in `vae`.
         beta: Weight of the rate; None: 1, or what the objective has.
@@ -61,7 +61,7 @@ def _structured(
         return networks.BottomUp([scaled(stages[0]), *stages[1:]], conditioner=conditioner)
 
     return compose(
-        event_shape, encoder, up, prior=structure, objective=objective, conditioner=conditioner,
+        event_shape, encoder, up, latents=structure, objective=objective, conditioner=conditioner,
         beta=beta, **options,
     )  # fmt: skip
 

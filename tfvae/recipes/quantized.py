@@ -42,7 +42,7 @@ def vq_vae(
 ) -> VAE:
     """The vector-quantized VAE: a map of codes, and a prior over it that is fitted afterwards.
 
-    `vae.prior_layer.fit(vae, train)` fits it; the command line does so at the end of a run.
+    `vae.latents.fit(vae, train)` fits it; the command line does so at the end of a run.
 
     Args:
         event_shape: Shape of one example, channels last.
@@ -94,4 +94,4 @@ def vq_vae(
     def encoder(scaled: Callable) -> keras.Model:
         return networks.BottomUp([scaled(down), vectors], conditioner=conditioner)
 
-    return compose(event_shape, encoder, up, prior=structure, conditioner=conditioner, **options)
+    return compose(event_shape, encoder, up, latents=structure, conditioner=conditioner, **options)

@@ -183,7 +183,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             steps_per_execution=config.steps_per_execution,
         )
         vae.check(next(iter(examples)))
-        vae.prior_layer.adapt(examples)
+        vae.latents.adapt(examples)
     vae.branches = branches_of(config, vae)
     check_branches(vae, vae.branches)
     return vae

@@ -249,7 +249,7 @@ class _Run:
         config, folder = self.config, self.folder
         if config.ema_momentum is not None:
             take_the_mean(vae)
-        vae.prior_layer.finish(vae, train)
+        vae.latents.finish(vae, train)
         with written_whole(folder.model) as part:
             vae.save(part)
         figures = draw_figures(vae, config, folder, self.data_dir) if _draws(vae) else ()

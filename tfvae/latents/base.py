@@ -1,0 +1,210 @@
+"""The base of all latent structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfvae.distributions.moments import mean_of
+from tfvae.distributions.types import Latent
+from tfvae.errors import UserError
+from tfvae.networks.conditioning import HasConditioner
+
+tfd = tfp.distributions
+
+__all__ = ["ConditionalStructure", "LatentStructure", "ungated"]
+
+
+def ungated(z: tf.Tensor) -> tuple[tf.Tensor, None]:
+    """The gate of an objective that leaves the gradient as it is, see `Objective.gate`."""
+    return z, None
+
+
+class LatentStructure(keras.layers.Layer):
+    """Base of the latent structures: how z is inferred from x, and how it is generated.
+
+    One group of latent variables with a prior is `OneGroup`; a hierarchy draws its groups in turn,
+    each given those above; a vector quantizer has codes. The objectives see what `infer` returns,
+    one `Latent` for each group, and the decoder sees the *code*: z itself, or what a structure
+    makes of it.
+
+    A concrete structure defines `prepare`, `posterior`, `infer` and `generate`, and `call`, which
+    is what `vae.prior` calls; `means` and `code`, unless the code is the one group's z. Where it
+    has a `Prior`, as an attribute `prior`, that is `vae.prior`.
+
+    Args:
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Attributes:
+        event_shape: Shape of z (of the top group where there are several); None before it is built.
+    """
+
+    def __init__(self, **kwargs):
+        # Probability is float32 under a mixed precision policy too.
+        kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
+        super().__init__(**kwargs)
+        self.event_shape: tuple[int, ...] | None = None
+
+    @property
+    def code_shape(self) -> tuple[int, ...] | None:
+        """Shape of one code, which the decoder takes; None before the structure is built."""
+        return self.event_shape
+
+    def get_build_config(self) -> None:
+        """Nothing: the model builds the structure, of what its encoder returns."""
+
+    def __call__(self, *args, **kwargs) -> tfd.Distribution:
+        """Makes the distribution; see `call`."""
+        if not self.built:
+            raise UserError(
+                f"{self.name} does not know the shape of z: its model has no weights yet, fit it, "
+                "or call it on data, first"
+            )
+        return super().__call__(*args, **kwargs)
+
+    def call(self, context=None) -> tfd.Distribution:
+        """Makes the prior p(z), of the top group where there are several.
+
+        Args:
+            context: What a conditional structure is conditioned on, `[batch, ...]`.
+
+        Returns:
+            Batch shape `[]`, or `[batch]` with a context.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
+
+    def connect(self, encode: Callable[..., tfd.Distribution]) -> None:
+        """Takes the model's encoder, for a prior that is made of posteriors: here, not needed.
+
+        Args:
+            encode: `(x, context=None) -> q(z|x)`, see `VAE.encode_aside`.
+        """
+
+    def prepare(self, encoded, data_shape: Sequence[int], context=None) -> None:
+        """Builds the structure, if it is not yet, for what an encoder returns.
+
+        Args:
+            encoded: What the encoder returned.
+            data_shape: Shape of x.
+            context: `[batch, ...]`, for a conditional structure.
+
+        Raises:
+            UserError: If it does not fit the structure.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define prepare(...)")
+
+    def check(self, objective) -> None:
+        """Refuses an objective that makes no sense with this structure: here, none.
+
+        Args:
+            objective: The model's objective.
+
+        Raises:
+            UserError: If it asks for what the structure has not.
+        """
+
+    def adapt(self, batches: Iterable) -> None:
+        """Takes a look at the data before the training: here, none.
+
+        Args:
+            batches: Batches of x or of (x, context).
+        """
+
+    def finish(self, vae, dataset: tf.data.Dataset) -> None:
+        """What remains to be fitted when the training is over: here, nothing.
+
+        Args:
+            vae: The trained model.
+            dataset: Batches of its training data, as `fit` takes them.
+        """
+
+    def posterior(self, encoded, context=None) -> tfd.Distribution:
+        """The posterior q(z|x) of what the encoder returned, of the top group of several.
+
+        Args:
+            encoded: What the encoder returned.
+            context: `[batch, ...]`, for a conditional structure.
+
+        Returns:
+            A distribution of batch shape `[batch]`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define posterior(encoded)")
+
+    def infer(
+        self,
+        encoded,
+        *,
+        context=None,
+        samples: int | None = None,
+        seed=None,
+        gate: Callable = ungated,
+        training: bool = False,
+    ) -> tuple[tuple[Latent, ...], tf.Tensor]:
+        """Draws every group from its posterior and holds it beside its prior.
+
+        Args:
+            encoded: What the encoder returned.
+            context: `[batch, ...]`, for a conditional structure.
+            samples: K, or None for one draw without an axis of its own.
+            seed: Stateless seed.
+            gate: What every draw passes before anything else sees it, see `Objective.gate`: it
+                returns the draw, and what is the `Latent`'s `gradient_weights`.
+            training: Whether this is a training step.
+
+        Returns:
+            One `Latent` for each group of latent variables, and the code for the decoder,
+            `[batch, *code_shape]` or `[K, batch, *code_shape]`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define infer(encoded, ...)")
+
+    def means(self, encoded, context=None) -> tf.Tensor | tuple[tf.Tensor, ...]:
+        """The latent variables without noise: the posterior's mean, where z is one group.
+
+        Args:
+            encoded: What the encoder returned.
+            context: `[batch, ...]`, for a conditional structure.
+
+        Returns:
+            What `code` takes: `[batch, *event]`, or a tuple of them, one for each group.
+        """
+        return mean_of(self.posterior(encoded, context))
+
+    def code(self, z, context=None) -> tf.Tensor:
+        """The decoder's input for latent variables: z itself, where z is one group.
+
+        Args:
+            z: `[batch, *event]` or `[K, batch, *event]`; a tuple of them where there are several.
+            context: `[batch, ...]`, for a conditional structure.
+
+        Returns:
+            `[batch, *code_shape]` or `[K, batch, *code_shape]`.
+        """
+        return tf.convert_to_tensor(z)
+
+    def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
+        """Draws n codes for the decoder.
+
+        Args:
+            n: Number of draws.
+            context: `[n, ...]`, one for each draw.
+            seed: Stateless seed.
+            temperature: Factor of the noise that z is made of, see `tempered`; a structure of
+                several groups takes one for each.
+
+        Returns:
+            `[n, *code_shape]`.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has to define generate(n, ...)")
+
+
+class ConditionalStructure(HasConditioner, LatentStructure):
+    """Base of the structures whose prior can depend on a context, through a conditioner's vector.
+
+    Args:
+        conditioner: Keras layer from the context to a vector `[batch, size]`; None: a context
+            changes nothing.
+        **kwargs: Arguments of `keras.layers.Layer`.
+    """
