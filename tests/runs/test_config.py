@@ -8,7 +8,7 @@ import pytest
 
 from tfvae.data.dataset_info import DatasetInfo
 from tfvae.errors import UserError
-from tfvae.options import AXES, find, names
+from tfvae.options import AXES, REQUIRED, find, names
 from tfvae.runs import build, default_config, loop
 from tfvae.runs.callbacks import read_metrics
 from tfvae.runs.config import check_config
@@ -239,7 +239,9 @@ def another(option):
         return not option.default
     if kind is tuple:
         return (8,)
-    return 3 if kind is int else 0.3
+    if kind is int:
+        return 3 if option.default is REQUIRED else (option.default or 1) + 1
+    return 0.3
 
 
 def chosen(tiny, axis, name):
