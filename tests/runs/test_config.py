@@ -10,8 +10,8 @@ from tfvae.data.dataset_info import DatasetInfo
 from tfvae.errors import UserError
 from tfvae.options import AXES, REQUIRED, find, names
 from tfvae.runs import build, default_config, loop
-from tfvae.runs.callbacks import read_metrics
 from tfvae.runs.config import check_config
+from tfvae.runs.rows import read_metrics
 from tfvae.runs.schema import fields, fields_of, section
 
 

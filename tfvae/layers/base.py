@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.distributions.coercible import TensorDistribution, ValueOf
+from tfvae.distributions.coercible import TensorDistribution
 from tfvae.errors import UserError
 from tfvae.layers.conversions import conversion, converter
 from tfvae.layers.sizes import count_of, event_shape_of
+from tfvae.layers.symbolic import SymbolicDistribution
 
 tfd = tfp.distributions
 
@@ -312,9 +313,9 @@ class DistributionLayer(keras.layers.Layer):
         params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
         return self.wrap(self.make_distribution(params))
 
-    def compute_output_spec(self, *args, **kwargs):
-        """Shape and dtype of the value, for models that are built symbolically."""
-        return ValueOf(self.call).compute_output_spec(*args, **kwargs)
+    def compute_output_spec(self, *args, **kwargs) -> SymbolicDistribution:
+        """The distribution without numbers, for models that are built symbolically."""
+        return SymbolicDistribution(self.call, args, kwargs)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

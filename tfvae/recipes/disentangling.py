@@ -10,7 +10,7 @@ from tfvae.objectives import BetaTCVAE, FactorVAE
 from tfvae.options.bounds import Count, Examples, Positive, Weight, Widths
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
-from tfvae.schedules import Schedule
+from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
 
 __all__ = ["beta_tcvae", "factor_vae"]
@@ -21,9 +21,9 @@ def beta_tcvae(
     event_shape: Sequence[int],
     latent_dim: Count = 10,
     *,
-    beta: Weight | Schedule = 6.0,
-    alpha: Weight | Schedule = 1.0,
-    gamma: Weight | Schedule = 1.0,
+    beta: Weight | Scheduled = 6.0,
+    alpha: Weight | Scheduled = 1.0,
+    gamma: Weight | Scheduled = 1.0,
     examples: Examples | None = None,
     **options,
 ) -> VAE:
@@ -53,7 +53,7 @@ def factor_vae(
     event_shape: Sequence[int],
     latent_dim: Count = 10,
     *,
-    gamma: Weight | Schedule = 10.0,
+    gamma: Weight | Scheduled = 10.0,
     units: Widths = (256, 256, 256),
     optimizer: str | dict | keras.optimizers.Optimizer = "adam",
     learning_rate: Positive = 1e-4,

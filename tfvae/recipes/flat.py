@@ -16,7 +16,7 @@ from tfvae.recipes.composing import compose
 from tfvae.recipes.extending import extends
 from tfvae.recipes.resolving import head_of
 from tfvae.recipes.trunks import Trunks, trunks
-from tfvae.schedules import Schedule
+from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
 
 tfd = tfp.distributions
@@ -35,9 +35,9 @@ def vae(
     prior: str | priors.Prior | tfd.Distribution | Callable | None = None,
     likelihood: str | keras.layers.Layer | Callable = "bernoulli",
     objective: str | Objective | Callable | None = None,
-    beta: Weight | Schedule | None = None,
-    free_bits: Weight | Schedule | None = None,
-    capacity: Weight | Schedule | None = None,
+    beta: Weight | Scheduled | None = None,
+    free_bits: Weight | Scheduled | None = None,
+    capacity: Weight | Scheduled | None = None,
     samples: Count | None = None,
     kl: Literal["auto", "analytic", "monte_carlo"] | None = None,
     conditioner: keras.layers.Layer | None = None,
@@ -98,7 +98,7 @@ def beta_vae(
     event_shape: Sequence[int],
     latent_dim: Count = 10,
     *,
-    beta: Weight | Schedule = 4.0,
+    beta: Weight | Scheduled = 4.0,
     **options,
 ) -> VAE:
     """The beta-VAE: the rate weighs beta times.

@@ -20,7 +20,7 @@ from tfvae.recipes.composing import compose
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
 from tfvae.recipes.trunks import Trunks, trunks
-from tfvae.schedules import Linear, Schedule
+from tfvae.schedules import Linear, Scheduled
 from tfvae.vae import VAE
 
 __all__ = ["ladder_vae", "two_layer_vae", "vdvae"]
@@ -34,7 +34,7 @@ def _structured(
     *,
     warm_up: int,
     objective: str | Objective | Callable | None,
-    beta: float | Schedule | None,
+    beta: float | Scheduled | None,
     conditioner: keras.layers.Layer | None,
     **options,
 ) -> VAE:
