@@ -17,6 +17,7 @@ from tfvae.distribute.agreement import agree
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
 from tfvae.files import kind_of
+from tfvae.runs.averaging import averaging, take_the_mean
 from tfvae.runs.build import build_model, data_info, load_data
 from tfvae.runs.callbacks import Clock, EpochOfData
 from tfvae.runs.checkpoints import Checkpoints, Restored
@@ -251,6 +252,7 @@ class _Run:
             self.clock,
             self.metrics,
             self.times,
+            *averaging(config.ema_momentum),
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             *(panels(config, folder, self.data_dir) if _draws(vae) else ()),
             saving,
@@ -291,6 +293,8 @@ class _Run:
         config, folder, say = self.config, self.folder, self.say
         # Whatever draws from the global seeds from here on draws the same in a resumed run.
         keras.utils.set_random_seed(config.seed)
+        if config.ema_momentum is not None:
+            take_the_mean(vae)
         vae.latents.finish(vae, train)
         with folder.written(folder.model) as part:
             vae.save(part)
