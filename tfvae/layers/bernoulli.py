@@ -70,7 +70,9 @@ class IndependentBernoulli(DistributionLayer):
     """Independent Bernoullis for binary data: p(x) = Π_j π_j^x_j (1 − π_j)^(1 − x_j).
 
     The parameters are logits, log π / (1 − π). Grey values in [0, 1] are outside the support:
-    binarize them, or use `IndependentContinuousBernoulli`.
+    binarize them, or use `IndependentContinuousBernoulli`. Unlike those of the other layers, the
+    log-probability is not −∞ there: that would cost a pass over the pixels in each step. A `VAE`
+    refuses such data.
 
     Args:
         event_shape: Shape of one event: an integer or a tuple.

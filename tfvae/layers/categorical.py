@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import are_levels, zero_outside
 from tfvae.layers.base import DistributionLayer, levels_of
 
 tfd = tfp.distributions
@@ -17,6 +18,8 @@ __all__ = ["IndependentCategorical", "LevelsCategorical"]
 
 class LevelsCategorical(tfd.Categorical):
     """A categorical over the levels 0 .. levels − 1, taken and given as numbers.
+
+    Other numbers have probability 0; tfp's rounds down what is between, and fails at the rest.
 
     Args:
         logits: Tensor `[..., levels]`.
@@ -37,6 +40,11 @@ class LevelsCategorical(tfd.Categorical):
     def levels(self) -> int:
         """Number of levels."""
         return self.logits.shape[-1]
+
+    def _log_prob(self, x):
+        x = tf.convert_to_tensor(x)
+        inside = are_levels(tf.cast(x, self.logits.dtype), self.levels)
+        return zero_outside(inside, x, 0, super()._log_prob)
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
@@ -68,6 +76,8 @@ class IndependentCategorical(DistributionLayer):
         van den Oord, Kalchbrenner, Kavukcuoglu, "Pixel Recurrent Neural Networks", 2016,
         section 3.1.
     """
+
+    values = "levels"
 
     def __init__(
         self,

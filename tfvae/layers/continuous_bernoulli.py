@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import zero_outside
 from tfvae.layers.base import DistributionLayer
 
 tfd = tfp.distributions
@@ -39,6 +40,9 @@ class ContinuousBernoulli(tfd.ContinuousBernoulli):
         return {"logits": tfp.util.ParameterProperties()}
 
     def _log_prob(self, event):
+        return zero_outside((event >= 0) & (event <= 1), event, 0.5, self._log_density)
+
+    def _log_density(self, event):
         logits = self.logits
         h = tf.abs(logits) / 2
         big = h > _SMALL
@@ -49,8 +53,7 @@ class ContinuousBernoulli(tfd.ContinuousBernoulli):
             safe + tf.math.log(-tf.math.expm1(-2 * safe) / (2 * safe)),
             square / 6 - square * square / 180,
         )
-        density = logits * (event - 0.5) - log_sinhc
-        return tf.where((event < 0) | (event > 1), -float("inf"), density)
+        return logits * (event - 0.5) - log_sinhc
 
     def _variance(self):
         # ¼ (1/h² − 1/sinh²h): the second derivative of log(sinh(h)/h) in λ.

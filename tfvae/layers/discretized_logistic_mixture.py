@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import are_levels, log_sum_exp, zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
+from tfvae.options.bounds import Count, Positive
 
 tfd = tfp.distributions
 
@@ -97,7 +99,12 @@ class LevelsLogisticMixture(tfd.AutoCompositeTensorDistribution):
         return values
 
     def _log_prob(self, x):
-        x = tf.cast(x, self.dtype)[..., tf.newaxis]
+        x = tf.cast(x, self.dtype)
+        inside = tf.reduce_all(are_levels(x, self.levels), axis=-1)
+        return zero_outside(inside, x, 0, self._log_prob_of_levels)
+
+    def _log_prob_of_levels(self, x):
+        x = x[..., tf.newaxis]
         log_mass = []
 
         def take(c, loc, scale):
@@ -106,7 +113,7 @@ class LevelsLogisticMixture(tfd.AutoCompositeTensorDistribution):
             return value
 
         self._channels(self.loc, self.scale, self.coupling, take)
-        return tf.reduce_logsumexp(tf.math.log_softmax(self.logits) + sum(log_mass), axis=-1)
+        return log_sum_exp(tf.math.log_softmax(self.logits) + sum(log_mass))
 
     def _sample_n(self, n, seed=None):
         seeds = tfp.random.split_seed(seed, n=self.loc.shape[-2] + 1, salt="levels_mixture")
@@ -188,15 +195,17 @@ class DiscretizedLogisticMixture(DistributionLayer):
         Salimans, Karpathy, Chen, Kingma, "PixelCNN++", 2017, equations 1 to 3.
     """
 
+    values = "levels"
+
     def __init__(
         self,
         event_shape: int | Sequence[int],
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        num_components: int = 10,
+        num_components: Count = 10,
         levels: int = 256,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import are_levels, zero_outside
+
 tfd = tfp.distributions
 
 __all__ = ["LevelsLogistic", "logistic_log_mass", "logistic_moments"]
@@ -141,7 +143,11 @@ class LevelsLogistic(tfd.AutoCompositeTensorDistribution):
         return tf.constant([], dtype=tf.int32)
 
     def _log_prob(self, x):
-        return logistic_log_mass(tf.cast(x, self.dtype), self.loc, self.scale, self.levels)
+        x = tf.cast(x, self.dtype)
+        return zero_outside(are_levels(x, self.levels), x, 0, self._log_mass)
+
+    def _log_mass(self, x):
+        return logistic_log_mass(x, self.loc, self.scale, self.levels)
 
     def _sample_n(self, n, seed=None):
         noise = tfd.Logistic(self.loc, self.scale).sample(n, seed=seed)
@@ -164,9 +170,9 @@ class LevelsLogistic(tfd.AutoCompositeTensorDistribution):
             tf.zeros_like(self.loc),
             tf.fill(tf.shape(self.loc), tf.constant(self.levels - 1.0, self.dtype)),
         ]
-        best, mode = self._log_prob(candidates[0]), candidates[0]
+        best, mode = self._log_mass(candidates[0]), candidates[0]
         for level in candidates[1:]:
-            mass = self._log_prob(level)
+            mass = self._log_mass(level)
             mode = tf.where(mass > best, level, mode)
             best = tf.maximum(mass, best)
         return mode

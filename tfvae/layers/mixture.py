@@ -9,15 +9,27 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.outside import log_sum_exp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.sizes import count_of
+from tfvae.options.bounds import Count, Positive
 
 tfd = tfp.distributions
 
-__all__ = ["MixtureLogistic", "MixtureNormal", "MixtureSameFamily"]
+__all__ = ["Mixture", "MixtureLogistic", "MixtureNormal", "MixtureSameFamily"]
+
+
+class Mixture(tfd.MixtureSameFamily):
+    """tfp's mixture, with a gradient of zero and not NaN where no component has any density."""
+
+    def _log_prob(self, x):
+        components = self.components_distribution
+        x = tf.expand_dims(x, axis=-1 - components.event_shape.rank)
+        weights = tf.math.log_softmax(self.mixture_distribution.logits_parameter())
+        return log_sum_exp(components.log_prob(x) + weights)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -44,10 +56,11 @@ class MixtureSameFamily(DistributionLayer):
     """
 
     event_argument = None
+    roles = ()
 
     def __init__(
         self,
-        num_components: int,
+        num_components: Count,
         component_layer: DistributionLayer,
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
@@ -99,7 +112,7 @@ class MixtureSameFamily(DistributionLayer):
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the mixture of `[*batch, params_size]` parameters."""
         # tfp's own check of these arguments refuses what is right: validate_args stays off.
-        return tfd.MixtureSameFamily(*self.parts(params), reparameterize=self.reparameterize)
+        return Mixture(*self.parts(params), reparameterize=self.reparameterize)
 
     def get_config(self) -> dict:
         """Configuration for saving."""
@@ -116,22 +129,31 @@ class _MixtureOf(MixtureSameFamily):
 
     component: type[DistributionLayer]
     event_argument = "event_shape"
+    roles = ("posterior", "likelihood")
 
     def __init__(
         self,
-        num_components: int,
+        num_components: Count,
         event_shape: int | Sequence[int] = (),
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
+        reparameterize: bool = False,
         **kwargs,
     ):
         dtype = kwargs.get("dtype")
         component = self.component(
             event_shape, validate_args=validate_args, min_scale=min_scale, dtype=dtype
         )
-        super().__init__(num_components, component, convert_to_tensor_fn, validate_args, **kwargs)
+        super().__init__(
+            num_components,
+            component,
+            convert_to_tensor_fn,
+            validate_args,
+            reparameterize=reparameterize,
+            **kwargs,
+        )
         self.min_scale = min_scale
 
     def get_config(self) -> dict:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import are_counts, zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -23,6 +26,8 @@ __all__ = [
 
 class GammaPoisson(tfd.NegativeBinomial):
     """The negative binomial with draws that XLA can compile (tfp's cannot).
+
+    Its density is 0 outside of the integers from 0, where tfp's is NaN or that of no count.
 
     Args:
         total_count: r.
@@ -40,6 +45,12 @@ class GammaPoisson(tfd.NegativeBinomial):
     def _parameter_properties(cls, dtype, num_classes=None):
         properties = super()._parameter_properties(dtype, num_classes)
         return {key: value for key, value in properties.items() if key != "probs"}
+
+    def _log_prob(self, x):
+        return zero_outside(are_counts(x), x, 0, self._log_prob_of_counts)
+
+    def _log_prob_of_counts(self, x):
+        return tfd.NegativeBinomial._log_prob(self, x)
 
     def _sample_n(self, n, seed=None):
         first, second = tfp.random.split_seed(seed, n=2, salt="gamma_poisson")
@@ -78,8 +89,8 @@ class LossyNegativeBinomial(GammaPoisson):
         properties = super()._parameter_properties(dtype, num_classes)
         return {**properties, "lost_logits": tfp.util.ParameterProperties()}
 
-    def _log_prob(self, x):
-        kept = tf.math.log_sigmoid(-self.lost_logits) + super()._log_prob(x)
+    def _log_prob_of_counts(self, x):
+        kept = tf.math.log_sigmoid(-self.lost_logits) + super()._log_prob_of_counts(x)
         zero = tfp.math.log_add_exp(tf.math.log_sigmoid(self.lost_logits), kept)
         return tf.where(tf.equal(x, 0), zero, kept)
 
@@ -133,6 +144,7 @@ class IndependentNegativeBinomial(DistributionLayer):
         Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018.
     """
 
+    values = "levels"
     kinds = 1  # of parameters that always come from the layer before
 
     def __init__(
@@ -141,8 +153,8 @@ class IndependentNegativeBinomial(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        dispersion: str = "learned",
-        min_dispersion: float = 1e-3,
+        dispersion: Literal["learned", "shared"] = "learned",
+        min_dispersion: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

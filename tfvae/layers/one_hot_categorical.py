@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer
+from tfvae.layers.exact_one_hot import ExactOneHot
 
 tfd = tfp.distributions
 
@@ -48,7 +49,7 @@ class OneHotCategorical(DistributionLayer):
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the categoricals of `[*batch, params_size]` logits."""
         (logits,) = self.split(params)
-        one = tfd.OneHotCategorical(
+        one = ExactOneHot(
             logits=logits,
             dtype=self.sample_dtype or logits.dtype,
             validate_args=self.validate_args,

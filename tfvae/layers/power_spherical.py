@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.layers.tangent import around
+from tfvae.layers.tangent import around, on_the_sphere
 
 tfd = tfp.distributions
 
@@ -44,6 +44,9 @@ class TurnedPowerSpherical(tfd.PowerSpherical):
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
         return super()._parameter_properties(dtype, num_classes)
+
+    def _log_prob(self, x):
+        return on_the_sphere(x, self.mean_direction, super()._log_prob)
 
     def _sample_n(self, n, seed=None):
         seeds = tfp.random.split_seed(seed, n=3, salt="turned_power_spherical")

@@ -8,16 +8,19 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.outside import zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
+from tfvae.layers.exact_one_hot import ExactOneHot
 from tfvae.layers.steps import at_step, count_steps
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
 __all__ = ["RelaxedOneHotCategorical", "StraightThroughOneHot"]
 
 
-class StraightThroughOneHot(tfd.OneHotCategorical):
+class StraightThroughOneHot(ExactOneHot):
     """A one-hot categorical whose exact samples have the gradient of relaxed ones.
 
     Density, entropy and KL are the categorical's.
@@ -57,6 +60,38 @@ class StraightThroughOneHot(tfd.OneHotCategorical):
         return hard + (soft - tf.stop_gradient(soft))
 
 
+class OpenSimplex(tfd.RelaxedOneHotCategorical):
+    """tfp's relaxed categorical, with a density of 0 off the open simplex, where tfp's is NaN.
+
+    Args:
+        temperature: τ.
+        logits: `[..., categories]`.
+        validate_args: Whether tfp checks values at run time.
+        name: Name of the distribution.
+    """
+
+    def __init__(self, temperature, logits, validate_args=False, name="RelaxedOneHotCategorical"):
+        parameters = dict(locals())
+        super().__init__(temperature, logits=logits, validate_args=validate_args, name=name)
+        self._parameters = parameters
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        properties = super()._parameter_properties(dtype, num_classes)
+        return {key: value for key, value in properties.items() if key != "probs"}
+
+    def _log_prob(self, y):
+        # tfp remembers the logarithm of a draw, so that one with a 0 by rounding is inside.
+        log = self.bijector.inverse(y)
+        near = tf.abs(tf.reduce_sum(y, axis=-1) - 1) < 1e-3
+        inside = near & tf.reduce_all(tf.math.is_finite(log), axis=-1)
+
+        def log_density(log):
+            return self.distribution.log_prob(log) - tf.reduce_sum(log, axis=-1)
+
+        return zero_outside(inside, log, -tf.math.log(float(y.shape[-1])), log_density)
+
+
 @keras.saving.register_keras_serializable(package="tfvae")
 class RelaxedOneHotCategorical(DistributionLayer):
     """A relaxed categorical: softmax((l + g)/τ) with Gumbel noise g, on the simplex.
@@ -85,6 +120,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
     """
 
     event_argument = "event_size"
+    roles = ("posterior",)
 
     def __init__(
         self,
@@ -92,7 +128,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        temperature: float | Callable = 0.5,
+        temperature: Positive | Callable = 0.5,
         straight_through: bool = False,
         **kwargs,
     ):
@@ -111,9 +147,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
         if self.straight_through:
             one = StraightThroughOneHot(logits, temperature, validate_args=self.validate_args)
         else:
-            one = tfd.RelaxedOneHotCategorical(
-                temperature, logits=logits, validate_args=self.validate_args
-            )
+            one = OpenSimplex(temperature, logits, validate_args=self.validate_args)
         return self.independent(one) if len(self.event_shape) > 1 else one
 
     def get_config(self) -> dict:

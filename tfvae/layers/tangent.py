@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
-__all__ = ["around"]
+from tfvae.distributions.outside import zero_outside
+
+__all__ = ["around", "on_the_sphere"]
+
+
+def on_the_sphere(x: tf.Tensor, direction: tf.Tensor, log_prob: Callable) -> tf.Tensor:
+    """The log density of unit vectors, to the rounding of float32 or 16; −∞ off the sphere.
+
+    Args:
+        x: `[..., d]`.
+        direction: A unit vector that may be put in the place of what is none, `[*batch, d]`.
+        log_prob: The density on the sphere.
+
+    Returns:
+        Nats, `[..., *batch]`.
+    """
+    inside = tf.abs(tf.reduce_sum(tf.square(x), axis=-1) - 1) < 5e-3
+    safe = tf.convert_to_tensor(direction)
+    x, safe = x + tf.zeros_like(safe), safe + tf.zeros_like(x)
+    return zero_outside(tf.broadcast_to(inside, tf.shape(x)[:-1]), x, safe, log_prob)
 
 
 def _reflected(x: tf.Tensor, direction: tf.Tensor) -> tf.Tensor:
@@ -43,7 +64,7 @@ def around(
 
     Example:
         >>> around(tf.constant([1.0, 0.0]), tf.constant(0.6), tf.constant(0.8), tf.constant([1.0]))
-        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.6, 0.8], dtype=float32)>
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([ 0.6, -0.8], dtype=float32)>
 
     References:
         Figurnov, Mohamed, Mnih, "Implicit Reparameterization Gradients", 2018, equation 4: any

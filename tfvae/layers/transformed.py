@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.outside import zero_outside
 from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
@@ -17,6 +18,30 @@ from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
 tfd = tfp.distributions
 
 __all__ = ["TransformedDistribution"]
+
+
+class Transformed(tfd.TransformedDistribution):
+    """tfp's transformed distribution, with a density of 0 off the bijector's range.
+
+    There the inverse is not finite, and tfp's density NaN.
+
+    Args:
+        distribution: That of x.
+        bijector: f, without trainable variables.
+        validate_args: Whether tfp checks values at run time.
+    """
+
+    def _log_prob(self, y):
+        # Of a draw, tfp remembers the x it was made of: a y that is rounded to an end stays right.
+        x = self.bijector.inverse(y)
+        event = list(range(-self.distribution.event_shape.rank, 0))
+        inside = tf.reduce_all(tf.math.is_finite(x), axis=event)
+        return zero_outside(inside, x, 1.0, self._log_density)
+
+    def _log_density(self, x):
+        rank = self.distribution.event_shape.rank
+        jacobian = self.bijector.forward_log_det_jacobian(x, event_ndims=rank)
+        return self.distribution.log_prob(x) - jacobian
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -41,6 +66,7 @@ class TransformedDistribution(DistributionLayer):
     """
 
     event_argument = None
+    roles = ()
 
     def __init__(
         self,
@@ -79,7 +105,7 @@ class TransformedDistribution(DistributionLayer):
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Transforms the distribution that the layer of x makes."""
-        return tfd.TransformedDistribution(
+        return Transformed(
             concrete(self.layer.make_distribution(params)),
             self.bijector,
             validate_args=self.validate_args,

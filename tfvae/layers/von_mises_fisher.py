@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.layers.tangent import around
+from tfvae.layers.tangent import around, on_the_sphere
 
 tfd = tfp.distributions
 
@@ -89,6 +89,9 @@ class ReparameterizedVonMisesFisher(tfd.VonMisesFisher):
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
         return super()._parameter_properties(dtype, num_classes)
+
+    def _log_prob(self, x):
+        return on_the_sphere(x, self.mean_direction, super()._log_prob)
 
     def _sample_n(self, n, seed=None):
         direction = tf.convert_to_tensor(self.mean_direction)

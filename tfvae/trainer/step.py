@@ -8,6 +8,7 @@ from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
 from tfvae.trainer.branches import parts_of
+from tfvae.trainer.clipping import clipped_together
 from tfvae.trainer.keras_compat import batches_counter
 
 __all__ = ["Step", "checked"]
@@ -77,6 +78,7 @@ class Step:
         gradients = _added(gradients)
 
         def update(gradients):
+            gradients = clipped_together(model.optimizer, gradients)
             model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
         if model.guard is None:
