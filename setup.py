@@ -44,6 +44,7 @@ setup(
         "test": [
             *NOTEBOOKS,
             "mypy>=1.11",
+            "pandas>=2",
             "pillow>=10",
             "pytest>=8",
             "pytest-xdist>=3.8",

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.data.batches import as_float, unpack
+from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
@@ -310,6 +311,7 @@ class VAE(ObjectiveModel):
             Nats, `[batch]`; higher is better.
         """
         samples = _count("samples", samples)
+        x = dense(x)
         self._check_input(x, context)
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
@@ -338,6 +340,7 @@ class VAE(ObjectiveModel):
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
         samples = _count("samples", samples)
+        x = dense(x)
         self._check_input(x, context)
         every = self.latents.every_z(EXACT_CODES)
         if every is not None:

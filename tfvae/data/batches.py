@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.tables import dense
 from tfvae.errors import UserError
 
 __all__ = [
@@ -38,7 +39,7 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
 
 def as_float(x) -> tf.Tensor:
     """Makes a tensor of x: float64 stays, every other type becomes float32."""
-    x = tf.convert_to_tensor(x)
+    x = tf.convert_to_tensor(dense(x))
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 

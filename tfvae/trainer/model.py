@@ -25,6 +25,7 @@ from tfvae.trainer.arguments import (
     check_no_target,
     check_on_replicas,
     with_validation_context,
+    without_tables,
 )
 from tfvae.trainer.assigned_numbers import with_assigned_numbers
 from tfvae.trainer.branches import check_branches
@@ -206,7 +207,8 @@ class ObjectiveModel(keras.Model):
 
         Args:
             x: A `tf.data.Dataset` of x, `(x, context)` or `(x, context, sample_weight)`, or an
-                array of x.
+                array of x: of NumPy or TensorFlow, a pandas frame of numbers, or a sparse matrix of
+                SciPy, which is dense in a batch alone.
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
@@ -225,7 +227,10 @@ class ObjectiveModel(keras.Model):
         """
         check_compiled(self)
         check_class_weight(kwargs.get("class_weight"))
-        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        x, y, weights, batch_size = without_tables(
+            x, y, kwargs.pop("sample_weight", None), batch_size, kwargs, training=True
+        )
+        y, weights = with_context(x, y, weights)
         validation = with_validation_context(kwargs.pop("validation_data", None))
         self._look_at(x, y)
         if self.objective.needs_examples:
@@ -304,7 +309,9 @@ class ObjectiveModel(keras.Model):
         Returns:
             The loss and the terms; by name with `return_dict=True`.
         """
-        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        weights = kwargs.pop("sample_weight", None)
+        x, y, weights, batch_size = without_tables(x, y, weights, batch_size, kwargs)
+        y, weights = with_context(x, y, weights)
         batch = None if self.built else first_batch(x, y)
         if batch is not None:
             self.check(batch)
@@ -329,6 +336,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             A dict of arrays.
         """
+        x, context, _, batch_size = without_tables(x, context, None, batch_size, kwargs)
         if context is not None:
             x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
             batch_size = None
