@@ -456,3 +456,54 @@ def test_blockwise_initializer_fills_its_blocks():
         np.testing.assert_array_equal(init((2, 3)), [[0, 2, 2], [0, 2, 2]])
     with pytest.raises(UserError, match="do not fill"):
         make((2, 4))
+
+
+@pytest.mark.parametrize("make", DENSE)
+def test_what_the_latest_call_drew_has_the_names_of_tfp(make):
+    layer = make(3, bias_posterior_fn=layers.MeanFieldNormal())
+    x = tf.random.stateless_normal([2, 4], (1, 2))
+    assert layer.kernel_posterior_tensor is None
+    outputs = layer(x)
+    if make is layers.DenseReparameterization:
+        assert layer.kernel_posterior_affine is None
+        expected = x @ layer.kernel_posterior_tensor
+    elif make is layers.DenseLocalReparameterization:
+        expected = layer.kernel_posterior_affine_tensor
+        assert layer.kernel_posterior_affine.loc.shape == (2, 3)
+    else:
+        assert layer.kernel_posterior_affine_tensor.shape == (4, 3)
+        assert layer.kernel_posterior_affine.scale.shape == (4, 3)
+        return
+    np.testing.assert_allclose(outputs, expected + layer.bias_posterior_tensor, rtol=1e-5)
+    tf.function(layer)(x)
+    np.asarray(layer.bias_posterior_tensor)  # no tensor of a graph
+
+
+def test_the_kl_of_weights_counts_once_however_often_a_model_uses_them():
+    x = tf.random.stateless_normal([2, 5, 4], (1, 2))
+    layer = layers.DenseReparameterization(
+        3,
+        bias_prior_fn=layers.default_multivariate_normal_fn,
+        bias_posterior_fn=layers.MeanFieldNormal(),
+    )
+    layer(x[:, 0])
+    kernel, bias = layer.losses
+    for model in (
+        keras.layers.TimeDistributed(layer),
+        keras.Sequential([keras.layers.TimeDistributed(layer)]),
+        keras.Model(i := keras.Input((5, 4)), layer(i) + layer(2.0 * i)),
+    ):
+        for _ in range(2):
+            model(x)
+            np.testing.assert_allclose(model.losses, [kernel, bias], rtol=1e-6)
+        in_graph = tf.function(lambda m: (m(x), m.losses)[1])(model)
+        np.testing.assert_allclose(in_graph, [kernel, bias], rtol=1e-6)
+
+
+def test_the_kl_of_dense_variational_counts_once_too():
+    layer = layers.DenseVariational(3)
+    layer(tf.ones([2, 4]))
+    (kl,) = layer.losses
+    model = keras.layers.TimeDistributed(layer)
+    model(tf.ones([2, 5, 4]))
+    np.testing.assert_allclose(model.losses, [kl], rtol=1e-6)

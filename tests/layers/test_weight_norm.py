@@ -63,3 +63,15 @@ def test_mistakes_are_named():
         layers.WeightNorm(keras.layers.Flatten())(tf.ones([1, 2]))
     with pytest.raises(UserError, match="activity_regularizer"):
         layers.WeightNorm(keras.layers.Dense(2, activity_regularizer="l2"))
+
+
+def test_direction_length_and_state_have_the_names_of_tfp():
+    layer = layers.WeightNorm(keras.layers.Dense(3), data_init=False)
+    assert not layer.initialized
+    layer(tf.ones([2, 5]))
+    assert layer.initialized
+    assert layer.v is layer.layer.kernel
+    assert layer.kernel_norm_axes == [0]
+    np.testing.assert_allclose(layer.g, np.linalg.norm(layer.v, axis=0), rtol=1e-6)
+    with pytest.raises(UserError, match="adapt"):
+        layers.WeightNorm(keras.layers.Dense(3), data_init=True)

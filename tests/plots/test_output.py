@@ -4,6 +4,7 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tfvae import plots
@@ -61,3 +62,11 @@ def test_pyplot_is_imported_nowhere():
     assert [
         f.name for f in files if "import pyplot" in (text := f.read_text()) or "plt." in text
     ] == []
+
+
+def test_a_link_in_the_place_of_a_figure_is_replaced(tmp_path):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "a.png").symlink_to(tmp_path / "precious")
+    plots.save(Figure(), tmp_path / "a.png")
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

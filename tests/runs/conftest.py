@@ -9,6 +9,7 @@ import tensorflow as tf
 import tfvae
 from tfvae import distribute
 from tfvae.runs import callbacks, default_config, loop
+from tfvae.runs.rows import read_metrics
 
 TINY = {
     "train_split": "train[:96]",
@@ -106,8 +107,8 @@ def result():
     def read(workdir):
         vae = tfvae.load(workdir / "model.keras")
         state = [v.numpy() for v in (*vae.weights, *vae.optimizer.variables)]
-        rows = callbacks.read_metrics(workdir / "metrics.csv")
-        times = callbacks.read_metrics(workdir / "times.csv")
+        rows = read_metrics(workdir / "metrics.csv")
+        times = read_metrics(workdir / "times.csv")
         assert [row.pop("epoch") for row in times] == [row["epoch"] for row in rows]
         times = [{name: float(row[name]) for name in TIMES} for row in times]
         return SimpleNamespace(vae=vae, state=state, rows=rows, times=times)

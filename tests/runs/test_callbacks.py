@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae.runs import callbacks
-from tfvae.runs.callbacks import Clock, EpochOfData, RowsFile
+from tfvae.runs.callbacks import Clock, EpochOfData
 from tfvae.runs.signals import Interrupted, StopOnSignal
 
 
@@ -55,36 +54,6 @@ def test_the_rest_of_an_epoch_goes_on_with_its_metrics(make_vae):
     # And the next epoch is its own.
     fit(vae, [counter, history], steps=5, epochs=1)
     assert history.history["loss"][1] < 10
-
-
-def test_rows_behind_a_cut_are_written_anew(tmp_path):
-    path = tmp_path / "metrics.csv"
-    first = RowsFile(path, dict, epochs_done=0)
-    for epoch in range(3):
-        first.on_epoch_end(epoch, {"loss": 10.0 - epoch})
-    again = RowsFile(path, dict, epochs_done=1)
-    again.on_epoch_end(1, {"loss": np.float32(0.1), "val_loss": 7})
-    rows = callbacks.read_metrics(path)
-    assert [(row["epoch"], row["loss"], row["val_loss"]) for row in rows] == [
-        ("1", "10", ""),
-        ("2", "0.1", "7"),
-    ]
-    clock = Clock(4)
-    clock.seconds, clock.images_per_second = 2.0, 50.0
-    times = RowsFile(tmp_path / "times.csv", clock.times, epochs_done=0)
-    times.on_epoch_end(0, {"loss": 3.0})
-    (row,) = callbacks.read_metrics(tmp_path / "times.csv")
-    assert row == {"epoch": "1", "seconds": "2", "images_per_second": "50"}
-    assert {p.name for p in tmp_path.iterdir()} == {"metrics.csv", "times.csv"}
-    assert callbacks.read_metrics(tmp_path / "none.csv") == []
-
-
-def test_numbers_keep_float32_in_the_file(tmp_path):
-    values = np.random.default_rng(0).normal(scale=1e3, size=50).astype(np.float32)
-    file = RowsFile(tmp_path / "m.csv", dict, epochs_done=0)
-    file.on_epoch_end(0, {f"n{i}": value for i, value in enumerate(values)})
-    (row,) = callbacks.read_metrics(tmp_path / "m.csv")
-    np.testing.assert_allclose([float(row[f"n{i}"]) for i in range(50)], values, rtol=1e-7)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 
@@ -138,25 +139,108 @@ def test_metrics_and_seeds_are_kept_bit_for_bit(make_vae, kept):
     assert state.numpy().tolist() == [7, 2**32 - 1]
 
 
+def best_of(batches, elbo):
+    return {"batches": batches, "val_elbo": elbo}
+
+
 def test_the_best_is_kept_and_is_not_what_a_run_finds_again(vae, kept):
-    assert kept.best_elbo(10) == -np.inf
+    kept.save(vae, 5, best=best_of(5, -70.5))
     kept.save_best(vae, 5, -70.5)
-    kept.save(vae, 10)
+    kept.save(vae, 10, best=best_of(10, -60.5))
     kept.save_best(vae, 10, -60.5)
+    assert kept.restore_best(kept.restore()) == best_of(10, -60.5)
     for batches in (15, 20):
-        kept.save(vae, batches)
+        kept.save(vae, batches, best=best_of(10, -60.5))
     assert names(kept) == sorted([*pair(15, 20), "best.json", "best.keras"])
-    assert kept.best_elbo(10) == -60.5
-    assert kept.best_elbo(9) == -np.inf  # of a later batch: the run comes to it once more
+    assert kept.restore_best(kept.restore()) == best_of(10, -60.5)
     assert isinstance(tfvae.load(kept.best), tfvae.VAE)
-    kept.best.write_bytes(kept.best.read_bytes()[:-1])
-    assert kept.best_elbo(10) == -np.inf
+    # Of a later batch: the run comes to it once more.
+    kept.save_best(vae, 25, -50.5)
+    assert kept.restore_best(kept.restore()) == best_of(10, -60.5)
+    content = kept.best.read_bytes()[:-1]
+    kept.best.write_bytes(content)
+    said = []
+    assert kept.restore_best(kept.restore(), said.append) is None
+    (line,) = said
+    assert "best.keras is damaged (its checksum is another): and is now best.keras.dam" in line
+    assert kept.best.with_name("best.keras.damaged-1").read_bytes() == content
+
+
+def test_the_best_that_a_kill_left_out_is_made_of_the_checkpoint(vae, kept):
+    kept.save_best(vae, 5, -70.5)
+    kept.save(vae, 10, best=best_of(10, -60.5))  # and the kill
+    restored = kept.restore()
+    assert kept.restore_best(restored) == best_of(10, -60.5)
+    assert kept.best.read_bytes() == kept.workdir.checkpoint(10).read_bytes()
+    assert kept.restore_best(restored) == best_of(10, -60.5)
 
 
 def test_a_record_is_data(vae, kept):
-    kept.save(vae, 5)
+    kept.save(vae, 5, skipped=3)
     record = json.loads(kept.workdir.checkpoint(5).with_suffix(".json").read_text())
-    assert set(record) == {"batches", "steps", "skipped", "rest", "sha256"}
+    assert set(record) == {"batches", "steps", "skipped", "rest", "sha256", "record_sha256"}
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_not_believed(vae, kept):
+    kept.save(vae, 5)
+    kept.save(vae, 10)
+    for ending in ("keras", "json"):
+        newest = kept.workdir.checkpoint(10).with_suffix(f".{ending}")
+        newest.rename(kept.workdir.checkpoint(15).with_suffix(f".{ending}"))
+    said = []
+    assert kept.restore(said.append).batches == 5
+    (line,) = said
+    assert "step-000000015.keras is damaged (it was written after 10 batches, not 15)" in line
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "dangling"])
+def test_what_is_no_file_is_no_checkpoint(kind, vae, kept):
+    kept.save(vae, 5)
+    other = kept.workdir.checkpoint(10)
+    if kind == "directory":
+        other.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(other)
+    else:
+        other.symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"step-000000005\.keras is whole"), kept.workdir.writing():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    said = []
+    assert kept.restore(said.append).batches == 5
+    assert len(said) == 1
+    assert not os.path.lexists(other)
+    kept.save(vae, 10)
+    assert kept.restore(said.append).batches == 10
+
+
+# Records that are JSON, and not what was written.
+RECORDS = {
+    "deep": "[" * 100_000,
+    "binary": b"\xff\xfe\x00",
+    "list": "[]",
+    "no record": "{}",
+    "another number": ('"skipped": 0', '"skipped": 9'),
+    "of another step": ('"batches": 10', '"batches": 11'),
+    "another metric": ('"rest": [', '"rest": [7, '),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_damaged_record_is_not_believed(name, vae, kept):
+    kept.save(vae, 5, skipped=0)
+    kept.save(vae, 10, skipped=0)
+    record, how = kept.workdir.checkpoint(10).with_suffix(".json"), RECORDS[name]
+    if isinstance(how, tuple):
+        text = record.read_text()
+        assert how[0] in text
+        how = text.replace(*how)
+    record.write_bytes(how if isinstance(how, bytes) else how.encode())
+    said = []
+    assert kept.restore(said.append).batches == 5
+    (line,) = said
+    assert "\n" not in line
+    assert "step-000000010.keras is damaged (the record beside it: " in line
+    assert {"step-000000010.keras.damaged-1", "step-000000010.json.damaged-1"} <= set(names(kept))
 
 
 def test_a_run_that_is_not_through_has_no_model(kept):

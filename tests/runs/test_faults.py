@@ -7,16 +7,20 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfvae
 from tfvae.errors import UserError
+from tfvae.files import system_error
 from tfvae.runs import loop
-from tfvae.runs.callbacks import read_metrics
-from tfvae.runs.files import system_error
+from tfvae.runs.checkpoints import load_final
 from tfvae.runs.lock import locked
+from tfvae.runs.records import sealed, unsealed
+from tfvae.runs.rows import read_metrics
+from tfvae.runs.workdir import Workdir
 
 ROOT = os.path.dirname(os.path.dirname(tfvae.__file__))
 
@@ -84,6 +88,68 @@ def test_a_dead_owner_holds_no_lock(tmp_path):
         assert str(os.getpid()) in (tmp_path / ".lock").read_text()
 
 
+@pytest.mark.parametrize("kind", ["link", "dangling", "hard link", "fifo", "directory", "text"])
+def test_a_lock_file_that_is_none_is_refused(kind, tmp_path):
+    lock, other = tmp_path / ".lock", tmp_path / "precious"
+    other.write_text("precious")
+    if kind == "link":
+        lock.symlink_to(other)
+    elif kind == "dangling":
+        lock.symlink_to(tmp_path / "new")
+    elif kind == "hard link":
+        lock.hardlink_to(other)
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    elif kind == "directory":
+        lock.mkdir()
+    else:
+        lock.write_text("precious")
+    refused = pytest.raises(UserError, match=r"\.lock' .* cannot be the run's lock file: remove it")
+    with refused, locked(lock):
+        pass
+    assert other.read_text() == "precious"
+    assert not (tmp_path / "new").exists()
+    assert kind != "text" or lock.read_text() == "precious"
+
+
+def test_a_damaged_file_of_a_complete_run_is_set_aside_and_made_anew(folder, tiny, train, result):
+    config, before = tiny(epochs=1, checkpoint_every="4 steps"), result(folder)
+    for name in ("model.keras", "evaluation.json", "metrics.csv", "times.csv"):
+        path = folder / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-3])
+        said = train(config, folder)
+        aside = folder / f"{name}.damaged-1"
+        assert aside.read_bytes() == whole[:-3]
+        assert any(f"{name} is damaged (" in line for line in said)
+        if name != "model.keras":  # the archive has the time in it
+            assert path.read_bytes() == whole
+    after = result(folder)
+    assert after.rows == before.rows
+    for one, other in zip(after.state, before.state, strict=True):
+        np.testing.assert_array_equal(one, other)
+    config_file = folder / "config.json"
+    config_file.write_text(config_file.read_text().replace('"seed": 0', '"seed": 1'))
+    for use in (lambda: train(config, folder), lambda: Workdir(folder).read_config()):
+        with pytest.raises(UserError, match=r"config\.json' is damaged \(its checksum is another"):
+            use()
+    sums = folder / ".checksums.json"
+    sums.write_text(sums.read_text().replace("model.keras", "model.kerax"))
+    with pytest.raises(UserError, match=r"checksums\.json' is damaged .*: delete it"):
+        load_final(Workdir(folder))
+
+
+def test_a_run_goes_on_with_the_data_and_says_so_of_versions(folder, tiny, train, monkeypatch):
+    facts = loop.facts_of_run
+    monkeypatch.setattr(loop, "facts_of_run", lambda *a: {**facts(*a), "data": "1234567890"})
+    with pytest.raises(UserError, match=r"the data of 'digits' .* is 12345678 and was .*override"):
+        train(tiny(epochs=2), folder)
+    other = {"versions": {**facts(tiny())["versions"], "keras": "99.0"}}
+    monkeypatch.setattr(loop, "facts_of_run", lambda *a: {**facts(*a), **other})
+    said = train(tiny(epochs=1, checkpoint_every="4 steps"), folder)
+    assert any(f"keras is 99.0 and was {keras.__version__}" in line for line in said)
+
+
 def test_another_configuration_is_refused_unless_told_to(folder, tiny, train, result):
     changed = tiny(epochs=2, learning_rate=0.02, batch_size=32)
     with pytest.raises(UserError, match=r"batch_size is 32 and was 16; learning_rate .*--override"):
@@ -118,8 +184,7 @@ def test_weights_of_another_shape_are_not_taken_over(folder, tiny):
 
 def test_data_that_have_changed_below_a_run_are_refused(folder, tiny, train):
     for record in (folder / "checkpoints").glob("step-*.json"):
-        content = json.loads(record.read_text())
-        record.write_text(json.dumps({**content, "steps": 7}))
+        record.write_text(sealed({**unsealed(record), "steps": 7}))
     with pytest.raises(UserError, match="has 6 batches and had 7: restore the data, or --override"):
         train(tiny(), folder)
 

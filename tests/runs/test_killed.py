@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 import tfvae
-from tfvae.runs.callbacks import read_metrics
+from tfvae.runs.rows import read_metrics
 
 ROOT = os.path.dirname(os.path.dirname(tfvae.__file__))
 PROGRAM = """
 import json, os, signal, sys, threading
-from tfvae.runs import callbacks, default_config, files, loop
+from tfvae import files
+from tfvae.runs import callbacks, default_config, loop
 
 fields, workdir, moment = json.loads(sys.argv[1])
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)

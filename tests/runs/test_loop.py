@@ -9,7 +9,8 @@ import pytest
 import tfvae
 from tfvae.errors import UserError
 from tfvae.runs import loop
-from tfvae.runs.callbacks import EpochOfData, read_metrics
+from tfvae.runs.callbacks import EpochOfData
+from tfvae.runs.rows import read_metrics
 from tfvae.runs.signals import Interrupted
 
 VARIANTS = {

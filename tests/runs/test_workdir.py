@@ -1,8 +1,8 @@
 import pytest
 
 from tfvae.errors import MissingFileError, UserError
+from tfvae.files import write_whole
 from tfvae.runs import default_config
-from tfvae.runs.files import write_whole
 from tfvae.runs.workdir import MAY_CHANGE, Workdir
 
 
@@ -23,7 +23,7 @@ def test_a_configuration_comes_back_as_it_was(tmp_path):
     assert isinstance(back.hidden, tuple)
     folder.check(made)
     assert {path.name for path in folder.path.iterdir()} == {
-        "config.json", "checkpoints", "logs", "figures",
+        "config.json", "checkpoints", "logs", "figures", ".checksums.json",
     }  # fmt: skip
 
 
@@ -63,12 +63,14 @@ def test_no_other_field_may_change(tmp_path):
 def test_a_run_is_evaluated_when_it_was_evaluated_so(tmp_path):
     folder = Workdir(tmp_path)
     folder.claim(config())
-    assert not folder.evaluated(config())
-    write_whole(folder.evaluation, "{}")
-    assert folder.evaluated(config(epochs=3))
-    assert not folder.evaluated(config(evaluation__examples=3))
+    assert folder.table(config(), print) is None
+    folder.write_json(folder.evaluation, {"elbo": -1.0})
+    assert folder.table(config(), print) is None  # no model
+    write_whole(folder.model, "the model")
+    assert folder.table(config(epochs=3), print) == {"elbo": -1.0}
+    assert folder.table(config(evaluation__examples=3), print) is None
     folder.claim(config())
-    assert not folder.evaluated(config())
+    assert folder.table(config(), print) is None
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from absl import flags
 
 from tfvae.cli.app import run_command
@@ -37,7 +35,6 @@ def main() -> int:
     from tfvae.runs.build import load_data
     from tfvae.runs.checkpoints import load_final
     from tfvae.runs.cores import share_cores
-    from tfvae.runs.files import write_whole
     from tfvae.runs.report import table_lines
     from tfvae.runs.workdir import Workdir
 
@@ -67,7 +64,8 @@ def main() -> int:
             vae, test, examples=_TOTAL_CORRELATION.value, draws=DRAWS, seed=config.seed
         )
         table |= {"total_correlation_examples": of_codes.pop("examples"), **of_codes}
-    write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
+    with folder.writing():
+        folder.write_json(folder.evaluation, table)
     print()
     print("\n".join(table_lines(table)))
     return 0

@@ -30,6 +30,7 @@ def main() -> int:
 
     from tfvae import plots
     from tfvae.errors import UserError
+    from tfvae.files import written_whole
     from tfvae.runs.checkpoints import load_final
     from tfvae.runs.workdir import Workdir
 
@@ -52,7 +53,8 @@ def main() -> int:
     else:
         arrays = {} if context is None else {"labels": context}
         x = vae.sample(_N.value, mean=mean, **options).numpy()
-        np.savez_compressed(out, x=x, **arrays)
+        with written_whole(out) as part:
+            np.savez_compressed(part, x=x, **arrays)
     print(out)
     return 0
 

@@ -66,6 +66,12 @@ class ImageFolderSource(IndexedSource):
             left_out=self._index.left_out + len(self._index) - len(files),
         )  # fmt: skip
 
+    def paths(self, most: int) -> list[str]:
+        """The files, at most so many, evenly spaced."""
+        count = len(self._index)
+        some = np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+        return [os.fsdecode(path) for path in self._index.paths(some).numpy()]
+
     def open(self, part: range, *, labels: bool) -> Read:
         """Gives the function that reads and decodes a batch of files."""
         decode = batch_decoder(self.info.shape, resize=self._resize, read=True)

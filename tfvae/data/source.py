@@ -49,6 +49,10 @@ class Source(abc.ABC):
         called inside a graph.
         """
 
+    def paths(self, most: int) -> list[str]:
+        """The files that it reads as training goes, at most so many, evenly spaced; none here."""
+        return []
+
 
 class IndexedSource(Source):
     """A source that can give any example by its position: items are batches of positions."""
@@ -82,6 +86,10 @@ class ArraySource(IndexedSource):
         self.has_labels = has_labels
         self.unit_range = unit_range
         self._load = load
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The images and the labels, which may be None."""
+        return self._load()
 
     def open(self, part: range, *, labels: bool) -> Read:
         """Puts the part's images in one tensor, as they are stored (8 bits a pixel)."""

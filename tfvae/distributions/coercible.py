@@ -46,6 +46,11 @@ class TensorDistribution(
             return object.__getattribute__(self, name)
         return getattr(object.__getattribute__(self, "distribution_"), name)
 
+    @property
+    def tensor_distribution(self) -> tfd.Distribution:
+        """The wrapped distribution, under the name that it has in tfp."""
+        return self.distribution_
+
     def value(self) -> tf.Tensor:
         """The tensor that stands for the distribution, one for each graph."""
         graphs = list(graphs_outwards())
@@ -116,7 +121,7 @@ for _name in _OPERATORS:
 # What is the wrapper's and not the wrapped distribution's: the rest of the tensor's side.
 _OWN = frozenset(
     [
-        *("distribution_", "convert_", "values_", "value", KERAS_MASK),
+        *("distribution_", "convert_", "values_", "value", "tensor_distribution", KERAS_MASK),
         *("shape", "get_shape", "ndim", "dtype", "numpy", "__tf_tensor__", "__array__"),
         *("__class__", "__dict__", "__hash__", "__repr__", "__str__"),
         *_OPERATORS,
@@ -175,5 +180,5 @@ class ValueOf(keras.Operation):
         self._function = function
 
     def call(self, *args, **kwargs):
-        """Calls the function and converts its distribution to a tensor."""
-        return tf.convert_to_tensor(self._function(*args, **kwargs))
+        """Calls the function and converts what it returns, distributions too, to tensors."""
+        return tf.nest.map_structure(tf.convert_to_tensor, self._function(*args, **kwargs))

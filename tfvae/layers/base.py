@@ -10,10 +10,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.distributions.coercible import TensorDistribution, ValueOf
+from tfvae.distributions.coercible import TensorDistribution
 from tfvae.errors import UserError
 from tfvae.layers.conversions import conversion, converter
 from tfvae.layers.sizes import count_of, event_shape_of
+from tfvae.layers.symbolic import SymbolicDistribution
 
 tfd = tfp.distributions
 
@@ -106,6 +107,12 @@ class DistributionLayer(keras.layers.Layer):
 
     params_per_element = 1  # None: inputs of any size
     event_argument = "event_shape"  # the constructor's name for it, None if it has none
+    # What a recipe and the command line take the layer for, by its name: `"likelihood"`,
+    # `"posterior"`; none where it is made of other objects.
+    roles = ("likelihood",)
+    # What data a likelihood is given by name: `"unit"`, grey values on [0, 1] or bits;
+    # `"levels"`, the integers of an image, or counts.
+    values = "unit"
     params_size = _ParamsSize()
 
     def __init__(
@@ -306,9 +313,9 @@ class DistributionLayer(keras.layers.Layer):
         params = tf.cast(tf.convert_to_tensor(params), self.variable_dtype)
         return self.wrap(self.make_distribution(params))
 
-    def compute_output_spec(self, *args, **kwargs):
-        """Shape and dtype of the value, for models that are built symbolically."""
-        return ValueOf(self.call).compute_output_spec(*args, **kwargs)
+    def compute_output_spec(self, *args, **kwargs) -> SymbolicDistribution:
+        """The distribution without numbers, for models that are built symbolically."""
+        return SymbolicDistribution(self.call, args, kwargs)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -67,6 +67,7 @@ class BayesianLayer(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
         self.kl_weight = kl_weight
         self.step = None
+        self._added: dict[str, tf.Tensor] = {}
         if callable(kl_weight):
             count_steps(self)
 
@@ -75,11 +76,26 @@ class BayesianLayer(keras.layers.Layer):
         if training and self.step is not None:
             self.step.assign_add(1)
 
-    def add_kl(self, kl: tf.Tensor):
-        """Adds a divergence in nats to the losses, summed to a scalar."""
+    def add_kl(self, kl: tf.Tensor, part: str = "weights"):
+        """Adds a divergence in nats to the losses, summed to a scalar.
+
+        The prior of weights counts once, however often the weights are used: where a model calls
+        the layer several times in one call of its own (two towers, the steps of
+        `TimeDistributed`), the first call adds the divergence.
+
+        Args:
+            kl: Nats, of any shape.
+            part: Which of the layer's divergences this is.
+        """
+        before = self._added.get(part)
+        if before is not None and any(loss is before for loss in self.losses):
+            return
         kl = tf.reduce_sum(kl)
         weight = at_step(self.kl_weight, self)
-        self.add_loss(kl if weight is None else tf.cast(weight, kl.dtype) * kl)
+        kl = kl if weight is None else tf.cast(weight, kl.dtype) * kl
+        self.add_loss(kl)
+        if any(loss is kl for loss in self.losses):  # not in a pass that leaves nothing behind
+            self._added[part] = kl
 
     def map(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The linear map in the compute dtype."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -13,17 +14,37 @@ from tfvae.layers.noise_scope import noise_seed
 
 tfd = tfp.distributions
 
-__all__ = ["conversion", "converter"]
+__all__ = ["conversion", "converter", "member_names"]
 
 METHODS = ("sample", "mean", "mode", "stddev", "variance")
 
 
 @functools.cache
+def member_names() -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the public methods of all classes in tfd, and of properties that are no metadata."""
+    methods, properties = set(), set()
+    for cls in _classes():
+        for name, member in vars(cls).items():
+            if not name.startswith("_"):
+                if isinstance(member, property):
+                    properties.add(name)
+                elif inspect.isfunction(member):
+                    methods.add(name)
+    return frozenset(methods), frozenset(properties - methods - set(vars(tfd.Distribution)))
+
+
+def _classes() -> list[type]:
+    """The classes of tfd, and what is tfp's among their bases."""
+    found = [c for c in vars(tfd).values() if isinstance(c, type)]
+    found = {b for c in found if issubclass(c, tfd.Distribution) for b in c.__mro__}
+    return [cls for cls in found if issubclass(cls, tfd.Distribution)]
+
+
+@functools.cache
 def _members() -> dict[Callable, str]:
     """The function behind each public method and property of the classes of tfd -> its name."""
-    classes = [c for c in vars(tfd).values() if isinstance(c, type)]
     found = {}
-    for cls in {base for c in classes if issubclass(c, tfd.Distribution) for base in c.__mro__}:
+    for cls in _classes():
         for name, member in vars(cls).items():
             function = member.fget if isinstance(member, property) else member
             if not name.startswith("_") and callable(function):

@@ -20,6 +20,7 @@ class Reparameterization:
     def estimate(self, inputs, posterior: tfd.Distribution, seed, sign_seed):
         """Returns the outputs and the kernel that was drawn."""
         kernel = self.draw(posterior, self.kernel_posterior_tensor_fn, seed)
+        self.remember(kernel_posterior_tensor=kernel)
         return self.map(inputs, kernel), kernel
 
 
@@ -38,8 +39,9 @@ class LocalReparameterization:
         variance = self.linear(inputs**2, normal.scale**2)
         # The slope of the root at 0 is infinite: an input of zeros would make the gradient NaN.
         scale = tf.sqrt(tf.maximum(variance, 1e-12))
-        outputs = tfd.Normal(self.linear(inputs, normal.loc), scale)
-        outputs = self.draw(outputs, self.kernel_posterior_tensor_fn, seed)
+        affine = tfd.Normal(self.linear(inputs, normal.loc), scale)
+        outputs = self.draw(affine, self.kernel_posterior_tensor_fn, seed)
+        self.remember(kernel_posterior_affine=affine, kernel_posterior_affine_tensor=outputs)
         return tf.cast(outputs, self.compute_dtype), None
 
 
@@ -63,6 +65,9 @@ class Flipout:
             reinterpreted_batch_ndims=normal.loc.shape.rank,
         )
         delta = self.draw(centred, self.kernel_posterior_tensor_fn, seed)
+        self.remember(
+            kernel_posterior_affine=centred.distribution, kernel_posterior_affine_tensor=delta
+        )
         outputs = self.map(inputs, normal.loc)
         in_seed, out_seed = tf.unstack(tfp.random.split_seed(sign_seed, n=2))
         inputs = tf.cast(inputs, self.compute_dtype)

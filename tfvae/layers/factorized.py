@@ -72,6 +72,7 @@ class FactorizedLayer(BayesianLayer):
                 raise unknown_name("posterior_tensor_fn", draw, DRAWS)
         self.seed = seed
         self._store = WeightStore(self)
+        self._latest: dict[str, tf.Tensor | tfd.Distribution | None] = {}
 
     def build(self, input_shape):
         """Makes the weights of the four distributions."""
@@ -110,6 +111,34 @@ class FactorizedLayer(BayesianLayer):
         """p(b)."""
         return self._distribution("bias", "prior")
 
+    def remember(self, **drawn) -> None:
+        """Keeps what a call draws, for a look at it; in a graph it would outlive its numbers."""
+        if tf.executing_eagerly():
+            self._latest.update(drawn)
+
+    @property
+    def kernel_posterior_tensor(self) -> tf.Tensor | None:
+        """W of the latest eager call; None before, and where the noise is not that of a kernel."""
+        return self._latest.get("kernel_posterior_tensor")
+
+    @property
+    def bias_posterior_tensor(self) -> tf.Tensor | None:
+        """B of the latest eager call; None before, and where there is no bias."""
+        return self._latest.get("bias_posterior_tensor")
+
+    @property
+    def kernel_posterior_affine(self) -> tfd.Normal | None:
+        """The normal that the latest eager call drew from in the place of q(W), or None.
+
+        That of the outputs with local reparameterization, that of ΔW with Flipout.
+        """
+        return self._latest.get("kernel_posterior_affine")
+
+    @property
+    def kernel_posterior_affine_tensor(self) -> tf.Tensor | None:
+        """The draw of `kernel_posterior_affine`."""
+        return self._latest.get("kernel_posterior_affine_tensor")
+
     def noise_seeds(self) -> list[tf.Tensor]:
         """Three stateless seeds: new ones in each call, others on each replica.
 
@@ -140,6 +169,7 @@ class FactorizedLayer(BayesianLayer):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the outputs for weights that are drawn anew, and adds the KL to the losses."""
         self.advance(training)
+        self._latest = {}
         kernel_seed, sign_seed, bias_seed = self.noise_seeds()
         posterior, bias = self.kernel_posterior, None
         outputs, kernel = self.estimate(inputs, posterior, kernel_seed, sign_seed)
@@ -148,6 +178,7 @@ class FactorizedLayer(BayesianLayer):
         if posterior is not None:
             bias = self.draw(posterior, self.bias_posterior_tensor_fn, bias_seed)
             self._divergence("bias", posterior, bias)
+        self.remember(bias_posterior_tensor=bias)
         return self.finish(outputs, bias)
 
     def _divergence(self, part: str, posterior: tfd.Distribution, sample: tf.Tensor | None):
@@ -156,7 +187,7 @@ class FactorizedLayer(BayesianLayer):
             self._distribution(part, "prior"),
         )
         if divergence is not None and prior is not None:
-            self.add_kl(divergence(posterior, prior, sample))
+            self.add_kl(divergence(posterior, prior, sample), part)
 
     def normal_of(self, posterior: tfd.Distribution) -> tfd.Normal:
         """The normal in `Independent(Normal)`.

@@ -14,6 +14,7 @@ from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
+from tfvae.layers.symbolic import SymbolicDistribution
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
 
 tfd = tfp.distributions
@@ -232,6 +233,8 @@ class KLDivergenceAddLoss(keras.layers.Layer):
 
     def compute_output_spec(self, distribution_a, training: bool | None = None):
         """Shape and dtype of the distribution's value."""
+        if isinstance(distribution_a, SymbolicDistribution):
+            return distribution_a.copy()
         return keras.KerasTensor(distribution_a.shape, dtype=distribution_a.dtype)
 
     def get_config(self) -> dict:

@@ -20,6 +20,7 @@ class WeightNorm(keras.layers.Wrapper):
 
     Args:
         layer: `Dense`, a convolution or a transposed convolution.
+        data_init: In tfp, whether the first batch chooses g and the bias; here `adapt` does it.
         **kwargs: Arguments of `keras.layers.Wrapper`.
 
     Example:
@@ -31,7 +32,12 @@ class WeightNorm(keras.layers.Wrapper):
         Training of Deep Neural Networks", 2016, Eq. 2 and 5-6.
     """
 
-    def __init__(self, layer: keras.layers.Layer, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, data_init: bool = False, **kwargs):
+        if data_init:
+            raise UserError(
+                "data_init=True would be a hidden state of the first call: leave it out, and call "
+                "adapt(batch) on the layer before training"
+            )
         if layer.activity_regularizer is not None:
             # The wrapped call is a pure function of its weights: losses added in it are lost.
             raise UserError("give activity_regularizer to WeightNorm and not to the wrapped layer")
@@ -45,7 +51,7 @@ class WeightNorm(keras.layers.Wrapper):
         rank = len(self.layer.kernel.shape)
         # A transposed convolution has its output channels on the last axis but one.
         channel = rank - (2 if "Transpose" in type(self.layer).__name__ else 1)
-        self._axes = [axis for axis in range(rank) if axis != channel]
+        self.kernel_norm_axes = [axis for axis in range(rank) if axis != channel]
         self._g_shape = [n if i == channel else 1 for i, n in enumerate(self.layer.kernel.shape)]
         self.g = self.add_weight(
             name="g",
@@ -53,9 +59,19 @@ class WeightNorm(keras.layers.Wrapper):
             initializer=lambda shape, dtype: tf.reshape(self._norm(), shape),
         )
 
+    @property
+    def v(self) -> keras.Variable:
+        """The direction: the wrapped layer's kernel before it is normalized."""
+        return self.layer.kernel
+
+    @property
+    def initialized(self) -> bool:
+        """Whether g has its first value: from the building of the layer on."""
+        return self.built
+
     def _norm(self) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self.layer.kernel)
-        return tf.sqrt(tf.reduce_sum(kernel**2, axis=self._axes, keepdims=True))
+        return tf.sqrt(tf.reduce_sum(kernel**2, axis=self.kernel_norm_axes, keepdims=True))
 
     def _call(self, inputs: tf.Tensor, g: tf.Tensor, *others) -> tf.Tensor:
         kernel = self.layer.kernel

@@ -10,12 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from tfvae.errors import UserError
+from tfvae.files import written_whole
 
 __all__ = ["save", "to_image"]
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> pathlib.Path:
-    """Writes a figure as a PNG file; missing folders are made.
+    """Writes a figure as a PNG file, whole or not at all; missing folders are made.
+
+    A link that has the name is replaced, and the file that it leads to stays as it is.
 
     Args:
         figure: Any matplotlib figure.
@@ -34,7 +37,8 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> pathlib.Path:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     # The canvas itself writes: `Figure.savefig` would read the dpi and more from global settings.
-    FigureCanvasAgg(figure).print_png(path)
+    with written_whole(path) as part:
+        FigureCanvasAgg(figure).print_png(part)
     return path
 
 

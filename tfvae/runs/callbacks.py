@@ -1,20 +1,17 @@
-"""What happens beside the training steps: the data's epoch, files of metrics, a clock."""
+"""What happens beside the training steps: the data's epoch and a clock."""
 
 from __future__ import annotations
 
-import csv
 import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
 from tfvae.runs.checkpoints import restore_rest
-from tfvae.runs.files import written_whole
 from tfvae.trainer.steps_per_call import batches_done
 
-__all__ = ["Clock", "EpochOfData", "RowsFile", "read_metrics"]
+__all__ = ["Clock", "EpochOfData"]
 
 
 class EpochOfData(keras.callbacks.Callback):
@@ -92,44 +89,3 @@ class Clock(keras.callbacks.Callback):
         self.images_per_second = (
             batches_done(batch, self.params.get("steps")) * self.batch_size / self.seconds
         )
-
-
-class RowsFile(keras.callbacks.Callback):
-    """Writes a row an epoch; a resumed run goes on behind the rows of the epochs it has done.
-
-    Args:
-        path: The CSV file.
-        values: Gives an epoch's values from its logs.
-        epochs_done: Epochs before this call: later rows in the file are of a run that was cut off.
-    """
-
-    def __init__(self, path: Path, values: Callable[[dict], Mapping], *, epochs_done: int):
-        super().__init__()
-        self.path, self.values = path, values
-        self.rows = [row for row in read_metrics(path) if int(row["epoch"]) <= epochs_done]
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Adds the row and writes the file anew, whole or not at all."""
-        values = self.values(logs or {})
-        row = {name: f"{float(value):.8g}" for name, value in values.items()}
-        self.rows.append({"epoch": str(epoch + 1), **row})
-        columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with written_whole(self.path) as part, part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self.rows)
-
-
-def read_metrics(path: Path) -> list[dict[str, str]]:
-    """Reads the rows of a metrics file; none where there is no file.
-
-    Args:
-        path: The CSV file.
-
-    Returns:
-        A dict of column to text for each epoch.
-    """
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from tfvae.errors import MissingFileError, UserError
-from tfvae.runs.files import PART, checksum, write_whole, written_whole
+from tfvae.errors import MissingFileError, UserError, one_line
+from tfvae.files import PART, checksum, is_regular, set_aside, write_whole, written_whole
+from tfvae.runs.records import checked, record_of, sealed
 from tfvae.runs.workdir import Workdir
 from tfvae.saving.loading import load
 from tfvae.vae import VAE
 
 __all__ = ["Checkpoints", "Restored", "load_final", "restore_rest"]
+
+Best = dict[str, float]  # `batches` and `val_elbo`, nats
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Restored:
         batches: Batches that it has been trained on.
         path: The file.
         record: What stands beside it: `steps` (batches in an epoch of that run), `rest` (metrics
-            within the epoch and states of seeds) and `skipped` (steps left out, not finite).
+            within the epoch and states of seeds), and what else was given to `save`.
     """
 
     vae: VAE
@@ -40,8 +42,9 @@ class Restored:
 class Checkpoints:
     """The checkpoints of a run.
 
-    Each is a `.keras` file and a `.json` file with its checksum, which is written first: a model
-    without a record that fits is one that was cut off or damaged, and the one before it is taken.
+    Each is a `.keras` file and a `.json` file with its checksum and one of its own, which is
+    written first: a model without a record that fits is one that was cut off or damaged, and the
+    one before it is taken.
 
     Args:
         workdir: The folder of the run.
@@ -53,24 +56,24 @@ class Checkpoints:
         self.workdir, self.keep, self.steps = workdir, keep, steps
         self.best = workdir.checkpoints / "best.keras"
 
-    def save(self, vae: VAE, batches: int, *, skipped: int = 0) -> None:
+    def save(self, vae: VAE, batches: int, **facts) -> None:
         """Saves weights, optimizer, configuration and what else the next step depends on.
 
         Args:
             vae: The model.
             batches: Batches that the model has been trained on.
-            skipped: Steps that were left out, as they were not finite.
+            **facts: What else the record has, as JSON takes it.
         """
-        self._save(vae, batches, skipped)
+        self._save(vae, batches, facts)
         self._clear()
 
-    def _save(self, vae: VAE, batches: int, skipped: int) -> None:
+    def _save(self, vae: VAE, batches: int, facts: dict) -> None:
         path = self.workdir.checkpoint(batches)
         rest = [np.asarray(variable.numpy()).tolist() for variable in _rest(vae)]
-        record = {"batches": batches, "steps": self.steps, "skipped": skipped, "rest": rest}
+        record = {**facts, "batches": batches, "steps": self.steps, "rest": rest}
         with written_whole(path) as part:
             vae.save(part)
-            write_whole(_record(path), _text({**record, "sha256": checksum(part)}))
+            write_whole(record_of(path), sealed({**record, "sha256": checksum(part)}))
 
     def save_best(self, vae: VAE, batches: int, elbo: float) -> None:
         """Keeps a model as the best so far.
@@ -81,33 +84,52 @@ class Checkpoints:
             elbo: Of the validation data, nats.
         """
         newest = self.workdir.checkpoint(batches)
-        with written_whole(self.best) as part:
-            if newest.exists():
-                shutil.copyfile(newest, part)
-            else:
-                vae.save(part)
-            record = {"batches": batches, "steps": self.steps, "val_elbo": elbo}
-            write_whole(_record(self.best), _text({**record, "sha256": checksum(part)}))
+        self._write_best(
+            lambda part: shutil.copyfile(newest, part) if newest.is_file() else vae.save(part),
+            {"batches": batches, "val_elbo": elbo},
+        )
 
-    def best_elbo(self, batches: int) -> float:
-        """What a model has to exceed to be the best, in nats.
+    def _write_best(self, write: Callable[[Path], object], best: Best) -> None:
+        with written_whole(self.best) as part:
+            write(part)
+            record = {**best, "steps": self.steps, "sha256": checksum(part)}
+            write_whole(record_of(self.best), sealed(record))
+
+    def restore_best(self, restored: Restored, say: Callable[[str], None] = print) -> Best | None:
+        """Makes the best model what it was at a checkpoint, as far as it can be.
+
+        A kill may fall between an epoch's checkpoint and the best one: it is then copied from the
+        checkpoint. One that is damaged is set aside.
 
         Args:
-            batches: Those that the run goes on from: what it kept later it will find again.
+            restored: The checkpoint that the run goes on from: what was kept later, the run will
+                find again.
+            say: Takes a line for one that is damaged.
 
         Returns:
-            The ELBO of the best one; minus infinity where there is none.
+            Of what model, and what the next one has to exceed; None where there is none.
         """
+        wanted, own = restored.record.get("best"), None
+        if self.best.is_file():
+            try:
+                own = checked(self.best)
+                own = {"batches": own["batches"], "val_elbo": float(own["val_elbo"])}
+            except (UserError, OSError, KeyError, TypeError, ValueError) as error:
+                say(f"{self.best} is damaged ({one_line(error)}): {_aside(self.best)}")
+        if own is not None and own["batches"] > restored.batches:
+            return wanted
+        if wanted is None or (own is not None and own["batches"] >= wanted["batches"]):
+            return own
+        source = self.workdir.checkpoint(wanted["batches"])
         try:
-            record = json.loads(_record(self.best).read_text())
-            if record["batches"] <= batches and record["sha256"] == checksum(self.best):
-                return float(record["val_elbo"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        return -np.inf
+            checked(source, wanted["batches"])
+        except (UserError, OSError):
+            return own
+        self._write_best(lambda part: shutil.copyfile(source, part), wanted)
+        return wanted
 
     def restore(self, say: Callable[[str], None] = print) -> Restored | None:
-        """Loads the newest checkpoint that is whole.
+        """Loads the newest checkpoint that is whole; those that are not are set aside.
 
         Args:
             say: Takes a line for each that is not.
@@ -116,34 +138,38 @@ class Checkpoints:
             The checkpoint; None where there is none at all.
 
         Raises:
-            UserError: If there are checkpoints and none can be read.
+            UserError: If there are checkpoints and none can be read; they stay as they are.
         """
-        saved = self.workdir.saved()
-        reason = None
-        for batches, path in reversed(saved):
+        damaged: list[tuple[Path, str]] = []
+        for batches, path in reversed(self.workdir.named()):
             try:
-                record = _checked(path)
+                record = checked(path, batches)
                 vae = load(path)
                 restore_rest(vae, record["rest"])
-                return Restored(vae, batches, path, record)
-            except (UserError, OSError, ValueError, KeyError, TypeError) as error:
-                reason = str(error).partition("\n")[0] or type(error).__name__
+            except Exception as error:  # whatever stands in the files: they are data
+                damaged.append((path, one_line(error)))
+                continue
+            for other, reason in damaged:
+                say(f"{other} is damaged ({reason}): it is left out, {_aside(other)}")
+            return Restored(vae, batches, path, record)
+        if damaged:
+            for path, reason in damaged:
                 say(f"{path} is damaged ({reason}): it is left out")
-        if saved:
             raise UserError(
-                f"no checkpoint in {str(self.workdir.checkpoints)!r} can be read ({reason}): "
-                "delete the folder to train anew"
+                f"no checkpoint in {str(self.workdir.checkpoints)!r} can be read "
+                f"({damaged[-1][1]}): delete the folder to train anew"
             )
         return None
 
-    def renew(self, vae: VAE, batches: int) -> None:
+    def renew(self, vae: VAE, batches: int, **facts) -> None:
         """Saves a model of another configuration; the checkpoints of the one before it go.
 
         Args:
             vae: The model.
             batches: Batches that stand for what was done.
+            **facts: As for `save`.
         """
-        self._save(vae, batches, skipped=0)
+        self._save(vae, batches, facts)
         for path in [*(path for _, path in self.workdir.saved()), self.best]:
             if path != self.workdir.checkpoint(batches):
                 path.unlink(missing_ok=True)
@@ -153,11 +179,18 @@ class Checkpoints:
         """Removes the old ones, records without a model and what a kill left half written."""
         for _, path in self.workdir.saved()[: -self.keep]:
             path.unlink()
-        for path in self.workdir.checkpoints.glob("*.json"):
-            if not path.with_suffix(".keras").exists():
+        folder = self.workdir.checkpoints
+        alone = (p for p in folder.glob("*.json") if not p.with_suffix(".keras").exists())
+        for path in [*alone, *folder.glob(f"{PART}*")]:
+            if is_regular(path):
                 path.unlink()
-        for path in self.workdir.checkpoints.glob(f"{PART}*"):
-            path.unlink()
+
+
+def _aside(path: Path) -> str:
+    """Sets a checkpoint and its record aside; says so in words."""
+    if is_regular(record_of(path)):
+        set_aside(record_of(path))
+    return f"and is now {set_aside(path).name}"
 
 
 def restore_rest(vae: VAE, values: Sequence) -> None:
@@ -188,6 +221,12 @@ def load_final(workdir: Workdir) -> VAE:
             f"the run in {str(workdir.path)!r} has no model.keras yet: finish it with the same "
             "tfvae-train command"
         )
+    reason = workdir.checksums.damage(workdir.model)
+    if reason is not None:
+        raise UserError(
+            f"{str(workdir.model)!r} is damaged ({reason}): the same tfvae-train command makes it "
+            "anew from the last checkpoint"
+        )
     return load(workdir.model)
 
 
@@ -195,22 +234,3 @@ def _rest(vae: VAE) -> list:
     weights = {id(weight) for weight in vae.weights}
     seeds = [variable for variable in vae.variables if id(variable) not in weights]
     return [*seeds, *vae.metrics_variables]
-
-
-def _record(path: Path) -> Path:
-    return path.with_suffix(".json")
-
-
-def _text(record: dict) -> str:
-    return json.dumps(record) + "\n"
-
-
-def _checked(path: Path) -> dict:
-    """The record of a checkpoint whose bytes are those that were written."""
-    try:
-        record = json.loads(_record(path).read_text())
-    except FileNotFoundError:
-        raise UserError("it has no record beside it") from None
-    if not isinstance(record, dict) or record.get("sha256") != checksum(path):
-        raise UserError("its checksum is another")
-    return record

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
 from collections.abc import Callable
 
@@ -14,19 +13,23 @@ from ml_collections import ConfigDict
 
 from tfvae import distribute
 from tfvae.distribute import workers
+from tfvae.distribute.agreement import agree
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
+from tfvae.files import kind_of
+from tfvae.runs.averaging import averaging, take_the_mean
 from tfvae.runs.build import build_model, data_info, load_data
-from tfvae.runs.callbacks import Clock, EpochOfData, RowsFile, read_metrics
+from tfvae.runs.callbacks import Clock, EpochOfData
 from tfvae.runs.checkpoints import Checkpoints, Restored
 from tfvae.runs.config import check_config, interval
 from tfvae.runs.diagnosis import diagnose
+from tfvae.runs.facts import check_facts, facts_of_run, facts_of_worker
 from tfvae.runs.figures import draw_figures, panels
-from tfvae.runs.files import write_whole, written_whole
 from tfvae.runs.finite import FiniteSteps
 from tfvae.runs.override import take_over
 from tfvae.runs.own_folder import own_folder
 from tfvae.runs.report import table_lines
+from tfvae.runs.rows import RowsFile, rows_of_record, rows_until, text_of
 from tfvae.runs.saving_callback import SaveCheckpoints
 from tfvae.runs.signals import Interrupted, StopOnSignal
 from tfvae.runs.workdir import Workdir
@@ -73,7 +76,6 @@ def train_and_evaluate(
         >>> config.epochs = 2
         >>> table = tfvae.runs.train_and_evaluate(config, "runs/try")
     """
-    check_config(config)
     scope = distribute.strategy(strategy) if isinstance(strategy, str) else strategy
     replicated = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
     if config.xla and isinstance(scope, replicated):
@@ -83,8 +85,17 @@ def train_and_evaluate(
         )
     if not workers.is_chief(scope):
         verbose, say = 0, _nothing
-    with workers.lost_workers(scope), own_folder(scope, workdir) as own:
-        return _train_and_evaluate(config, own, scope, data_dir, override, verbose, say)
+    facts = {}
+
+    def facts_here() -> dict[str, object]:
+        check_config(config)
+        facts.update(facts_of_run(config, data_dir))
+        return facts_of_worker(config, facts, override=override)
+
+    with workers.lost_workers(scope):
+        agree(scope, facts_here)
+        with own_folder(scope, workdir) as own:
+            return _train_and_evaluate(config, own, scope, data_dir, override, facts, verbose, say)
 
 
 def _nothing(line: str) -> None:
@@ -92,7 +103,7 @@ def _nothing(line: str) -> None:
 
 
 def _train_and_evaluate(
-    config, workdir, scope: tf.distribute.Strategy, data_dir, override: bool, verbose, say
+    config, workdir, scope: tf.distribute.Strategy, data_dir, override: bool, facts, verbose, say
 ) -> dict[str, float]:
     """The same in the folder of this process, with its strategy."""
     together = functools.partial(workers.sums, scope)
@@ -109,7 +120,7 @@ def _train_and_evaluate(
         folder.check(config)
     with contextlib.ExitStack() as held:
         held.enter_context(stop.listening())
-        begun = folder.config.exists()
+        begun = kind_of(folder.config) is not None
         if begun:
             held.enter_context(folder.locked())
         changed = folder.changes(config)
@@ -123,21 +134,28 @@ def _train_and_evaluate(
                     f"{restored.record['steps']}: restore the data, or --override to go on with "
                     "these"
                 )
+            if restored is not None:
+                was = restored.record["facts"]
+                check_facts(config, was, facts, override=override, say=say)
             if restored is None or changed or not same:
                 vae, batches = build_model(config, data_dir=data_dir), 0
                 if restored is not None:
                     batches = take_over(restored, vae, steps)
             else:
                 vae, batches = restored.vae, restored.batches
-        if batches >= config.epochs * steps and not changed and folder.evaluated(config):
+        run = _Run(config, folder, checkpoints, data_dir, verbose, facts, say)
+        with folder.writing():
+            table = folder.table(config, say) if begun and not changed else None
+            run.begin(batches, restored)
+        if batches >= config.epochs * steps and table is not None:
             say(
                 f"the run in {folder.path} is complete after {batches // steps} epochs: to train "
                 "on, raise config.epochs"
             )
-            return json.loads(folder.evaluation.read_text())
+            return table
         if not begun:
             held.enter_context(folder.locked())
-            if folder.config.exists():
+            if kind_of(folder.config):
                 raise UserError(
                     f"another training began in {str(folder.path)!r} in this moment: give the same "
                     "command again"
@@ -145,16 +163,17 @@ def _train_and_evaluate(
         held.enter_context(folder.writing())
         for line in changed:
             say(f"--override: {line}")
+        folder.make()
         if restored is not None and vae is not restored.vae:
-            checkpoints.renew(vae, batches)  # before the configuration says that it is so
+            # Before the configuration says that it is so.
+            checkpoints.renew(vae, batches, best=None, **run.facts())
         folder.claim(config)
         vae.steps_per_execution = config.steps_per_execution
         if restored is not None:
             say(f"going on from {folder.checkpoint(batches)}")
-        run = _Run(config, folder, checkpoints, data_dir, verbose)
         if batches < config.epochs * steps:
-            run.train(vae, train, test, epoch, batches, restored, stop, say)
-        return run.finish(vae, train, test, say)
+            run.train(vae, train, test, epoch, batches, restored, stop)
+        return run.finish(vae, train, test)
 
 
 def _draws(vae: VAE) -> bool:
@@ -164,18 +183,42 @@ def _draws(vae: VAE) -> bool:
 class _Run:
     """What the two halves of a run share."""
 
-    def __init__(self, config, folder: Workdir, checkpoints: Checkpoints, data_dir, verbose):
+    def __init__(
+        self, config, folder: Workdir, checkpoints: Checkpoints, data_dir, verbose, facts, say
+    ):
         self.config, self.folder, self.checkpoints = config, folder, checkpoints
-        self.data_dir, self.verbose = data_dir, verbose
+        self.data_dir, self.verbose, self.say = data_dir, verbose, say
+        self._facts = facts
+
+    def begin(self, batches: int, restored: Restored | None) -> None:
+        """Goes on with the rows of the epochs that are done."""
+        record = restored.record if restored is not None else {"skipped": 0}
+        self.clock, self.skipped = Clock(self.config.batch_size), lambda: record["skipped"]
+        done = batches // self.checkpoints.steps
+        self.metrics, self.times = (
+            RowsFile(
+                path, values, rows=rows_until(rows_of_record(record, path), done), say=self.say
+            )
+            for path, values in (
+                (self.folder.metrics, dict),
+                (self.folder.times, self.clock.times),
+            )
+        )
+
+    def facts(self) -> dict:
+        """What a checkpoint notes beside the model."""
+        rows = {file.path.name: text_of(file.rows) for file in (self.metrics, self.times)}
+        return {"skipped": self.skipped(), "rows": rows, "facts": self._facts}
 
     def train(
-        self, vae: VAE, train, test, epoch, batches: int, restored: Restored | None, stop, say
+        self, vae: VAE, train, test, epoch, batches: int, restored: Restored | None, stop
     ) -> None:
         """Fits the epochs that are left, the rest of one that was cut off first."""
         config, folder, checkpoints = self.config, self.folder, self.checkpoints
         steps = checkpoints.steps
         done, part = divmod(batches, steps)
-        clock, counter = Clock(config.batch_size), EpochOfData(epoch, steps)
+        counter = EpochOfData(epoch, steps)
+        counter.batches = batches
         begun = [batches]
 
         def explain(number: int) -> str:
@@ -185,26 +228,31 @@ class _Run:
             again = load_data(
                 config, config.train_split, data_dir=self.data_dir, epoch=epoch, start_step=place
             )
-            saved = folder.saved()
-            kept = f"{saved[-1][1]} is kept" if saved else "nothing was saved yet"
+            saved = folder.newest_whole()
+            kept = f"{saved} is kept" if saved else "nothing was saved yet"
             what = diagnose(vae, next(iter(again)))
             return f"batch {place + 1} of epoch {at + 1}, {what}; {kept}"
 
         finite = FiniteSteps(config.on_nan, config.nan_cap, explain=explain)
-        finite.skipped = restored.record["skipped"] if restored is not None else 0
+        finite.skipped, self.skipped = self.skipped(), finite.look
+        best = None
+        if config.keep_best and restored is not None and vae is restored.vae:
+            best = checkpoints.restore_best(restored, self.say)
         saving = SaveCheckpoints(
             checkpoints,
             counter,
             interval(config.checkpoint_every),
-            best=checkpoints.best_elbo(batches) if config.keep_best else None,
-            skipped=finite.look,
+            keep_best=config.keep_best,
+            best=best,
+            facts=self.facts,
         )
         callbacks = [
             counter,
             finite,
-            clock,
-            RowsFile(folder.metrics, dict, epochs_done=done),
-            RowsFile(folder.times, clock.times, epochs_done=done),
+            self.clock,
+            self.metrics,
+            self.times,
+            *averaging(config.ema_momentum),
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             *(panels(config, folder, self.data_dir) if _draws(vae) else ()),
             saving,
@@ -234,19 +282,21 @@ class _Run:
             if done < config.epochs:
                 fit(train, done, config.epochs)
         except Interrupted:
-            if not folder.checkpoint(counter.batches).exists():
-                checkpoints.save(vae, counter.batches, skipped=finite.look())
+            saving.save(vae)
             raise
         if finite.skipped:
-            say(f"{finite.skipped} steps were not finite and were left out")
-        if not folder.checkpoint(config.epochs * steps).exists():
-            checkpoints.save(vae, config.epochs * steps, skipped=finite.skipped)
+            self.say(f"{finite.skipped} steps were not finite and were left out")
+        saving.save(vae)
 
-    def finish(self, vae: VAE, train, test, say) -> dict[str, float]:
+    def finish(self, vae: VAE, train, test) -> dict[str, float]:
         """Saves the model, evaluates it, draws the figures and says where everything is."""
-        config, folder = self.config, self.folder
+        config, folder, say = self.config, self.folder, self.say
+        # Whatever draws from the global seeds from here on draws the same in a resumed run.
+        keras.utils.set_random_seed(config.seed)
+        if config.ema_momentum is not None:
+            take_the_mean(vae)
         vae.latents.finish(vae, train)
-        with written_whole(folder.model) as part:
+        with folder.written(folder.model) as part:
             vae.save(part)
         figures = draw_figures(vae, config, folder, self.data_dir) if _draws(vae) else ()
         table = evaluate_likelihood(
@@ -257,9 +307,9 @@ class _Run:
             seed=config.seed,
         )
         # The last file: with it the run is complete.
-        write_whole(folder.evaluation, json.dumps(table, indent=2) + "\n")
+        folder.write_json(folder.evaluation, table)
         say("")
-        for line in table_lines(table, read_metrics(folder.times)):
+        for line in table_lines(table, self.times.rows):
             say(line)
         say("")
         say("figures:")

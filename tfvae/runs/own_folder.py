@@ -18,7 +18,15 @@ from tfvae.errors import UserError
 __all__ = ["own_folder"]
 
 # What a run reads of its folder when it goes on.
-READ = ("config.json", "evaluation.json", "*.csv", "checkpoints/*.keras", "checkpoints/*.json")
+READ = (
+    "config.json",
+    "evaluation.json",
+    ".checksums.json",
+    "model.keras",
+    "*.csv",
+    "checkpoints/*.keras",
+    "checkpoints/*.json",
+)
 
 
 @contextlib.contextmanager
@@ -39,7 +47,8 @@ def own_folder(strategy: tf.distribute.Strategy, workdir: str | os.PathLike) -> 
     if not workers.several_workers(strategy):
         yield workdir
         return
-    files = sorted(path for pattern in READ for path in workdir.glob(pattern))
+    found = (path for pattern in READ for path in workdir.glob(pattern))
+    files = sorted(path for path in found if path.is_file())
     seen = [f"{path.relative_to(workdir)} {path.stat().st_size}" for path in files]
     mine = zlib.crc32("\n".join(seen).encode())
     if workers.from_chief(strategy, [mine]) != [mine]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 
 from tfvae.runs.callbacks import EpochOfData
-from tfvae.runs.checkpoints import Checkpoints
+from tfvae.runs.checkpoints import Best, Checkpoints
 
 __all__ = ["SaveCheckpoints"]
 
@@ -23,8 +23,9 @@ class SaveCheckpoints(keras.callbacks.Callback):
         checkpoints: Where to.
         counter: Knows the batches of the run; it stands before this in the list of callbacks.
         every: The number and the unit, `"epoch"` or `"step"`.
-        best: The ELBO that a model has to exceed to be kept as the best, nats; None: none is kept.
-        skipped: Gives the number of steps that were left out so far.
+        keep_best: Whether the model of the best ELBO on the validation data is kept.
+        best: The one so far: `batches` and `val_elbo`, nats; None: there is none yet.
+        facts: Gives what else a checkpoint's record has.
     """
 
     def __init__(
@@ -33,14 +34,15 @@ class SaveCheckpoints(keras.callbacks.Callback):
         counter: EpochOfData,
         every: tuple[int, str],
         *,
-        best: float | None = None,
-        skipped: Callable[[], int] = lambda: 0,
+        keep_best: bool = False,
+        best: Best | None = None,
+        facts: Callable[[], dict] = dict,
     ):
         super().__init__()
         self.checkpoints, self.counter = checkpoints, counter
         number, unit = every
         self.every = number if unit == "step" else number * checkpoints.steps
-        self.best, self.skipped = best, skipped
+        self.keep_best, self.best, self.facts = keep_best, best, facts
         self._periods = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -54,14 +56,28 @@ class SaveCheckpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves at its end."""
+        elbo = (logs or {}).get("val_elbo") if self.keep_best else None
+        better = elbo is not None and (self.best is None or float(elbo) > self.best["val_elbo"])
+        if better:  # the checkpoint says so, should a kill come before the best one is there
+            self.best = {"batches": self.counter.batches, "val_elbo": float(elbo)}
         self._save_if_due()
-        elbo = (logs or {}).get("val_elbo")
-        if self.best is not None and elbo is not None and float(elbo) > self.best:
-            self.best = float(elbo)
-            self.checkpoints.save_best(self.model, self.counter.batches, self.best)
+        if better:
+            self.checkpoints.save_best(self.model, self.counter.batches, float(elbo))
+
+    def save(self, model: keras.Model) -> None:
+        """Saves now, unless that has been done.
+
+        Args:
+            model: The model; before `fit` begins, the callback does not know it.
+        """
+        if not self.checkpoints.workdir.checkpoint(self.counter.batches).is_file():
+            self._save(model)
 
     def _save_if_due(self) -> None:
         periods = self.counter.batches // self.every
         if periods > self._periods:
             self._periods = periods
-            self.checkpoints.save(self.model, self.counter.batches, skipped=self.skipped())
+            self._save(self.model)
+
+    def _save(self, model: keras.Model) -> None:
+        self.checkpoints.save(model, self.counter.batches, best=self.best, **self.facts())

@@ -6,15 +6,23 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from tfvae.errors import MissingFileError, UserError, one_line
+from tfvae.files import (
+    checksum,
+    kind_of,
+    read_json,
+    set_aside,
+    system_error,
+    written_whole,
+)
 from tfvae.runs.config import check_config, default_config, flat
-from tfvae.runs.files import system_error, write_whole
 from tfvae.runs.lock import locked
+from tfvae.runs.records import Checksums, checked
 
 __all__ = ["Workdir"]
 
@@ -30,7 +38,7 @@ MAY_CHANGE = (
     "evaluation",
     "steps_per_execution",
 )
-LOCK = ".lock"
+LOCK, CHECKSUMS = ".lock", ".checksums.json"
 CHECKPOINT = re.compile(r"step-(\d+)\.keras")
 
 
@@ -49,6 +57,7 @@ class Workdir:
         model: The final model, `model.keras`.
         figures: Folder of the figures.
         evaluation: The likelihood table, `evaluation.json`.
+        checksums: Those of the configuration, the model and the table, `.checksums.json`.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -61,6 +70,7 @@ class Workdir:
         self.model = self.path / "model.keras"
         self.figures = self.path / "figures"
         self.evaluation = self.path / "evaluation.json"
+        self.checksums = Checksums(self.path / CHECKSUMS)
 
     def changes(self, config: ConfigDict) -> list[str]:
         """Lists what a run's configuration has changed since the run was made.
@@ -74,7 +84,7 @@ class Workdir:
         Raises:
             UserError: If the folder cannot be that of a run.
         """
-        if self.config.exists():
+        if kind_of(self.config):
             then, now = flat(self.read_config()), flat(config)
             return [
                 f"{name} is {now.get(name)!r} and was {then.get(name)!r}"
@@ -119,8 +129,18 @@ class Workdir:
                 held.enter_context(locked(self.path / LOCK))
             yield
 
+    def make(self) -> None:
+        """Makes the folders.
+
+        Raises:
+            UserError: If they cannot be made.
+        """
+        with self.writing():
+            for folder in (self.checkpoints, self.logs, self.figures):
+                folder.mkdir(parents=True, exist_ok=True)
+
     def claim(self, config: ConfigDict) -> None:
-        """Makes the folders and writes the configuration.
+        """Makes the folders, where they are not there yet, and writes the configuration.
 
         The run is not complete from here on: what was evaluated of it before is removed.
 
@@ -130,11 +150,31 @@ class Workdir:
         Raises:
             UserError: If the folder cannot be written to.
         """
+        self.make()
         with self.writing():
-            for folder in (self.checkpoints, self.logs, self.figures):
-                folder.mkdir(parents=True, exist_ok=True)
             self.evaluation.unlink(missing_ok=True)
-            write_whole(self.config, json.dumps(config.to_dict(), indent=2) + "\n")
+            self.write_json(self.config, config.to_dict())
+
+    @contextlib.contextmanager
+    def written(self, path: Path) -> Iterator[Path]:
+        """As `tfvae.files.written_whole`, for a file whose checksum is kept.
+
+        Args:
+            path: The file.
+        """
+        with written_whole(path) as part:
+            yield part
+            self.checksums.note(path.name, checksum(part))
+
+    def write_json(self, path: Path, content: dict) -> None:
+        """Writes a JSON file, and its checksum.
+
+        Args:
+            path: The file.
+            content: What it holds.
+        """
+        with self.written(path) as part:
+            part.write_text(json.dumps(content, indent=2) + "\n", "utf-8", newline="")
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -147,20 +187,46 @@ class Workdir:
             reason = system_error(error)
             if reason is None:
                 raise
-            saved = self.saved()
+            whole = self.newest_whole()
             raise UserError(
                 f"cannot write to --workdir={str(self.path)!r} ({reason}): "
                 + (
-                    f"{saved[-1][1]} is whole, and the same command goes on from there when the "
-                    "folder can be written to"
-                    if saved
+                    f"{whole} is whole, and the same command goes on from there when the folder "
+                    "can be written to"
+                    if whole
                     else "give a folder that you may write to, with room in it"
                 )
             ) from error
 
-    def evaluated(self, config: ConfigDict) -> bool:
-        """Whether the run is evaluated, in the way that a configuration asks for."""
-        return self.evaluation.exists() and self.read_config().evaluation == config.evaluation
+    def is_whole(self, path: Path, say: Callable[[str], None]) -> bool:
+        """Whether a file is there as it was written; one that is damaged is set aside.
+
+        Args:
+            path: The model or the table.
+            say: Takes a line for one that is damaged.
+        """
+        if kind_of(path) is None:
+            return False
+        reason = self.checksums.damage(path)
+        if reason is None and path.suffix == ".json":
+            try:
+                read_json(path)
+            except UserError as error:
+                reason = str(error)
+        if reason is not None:
+            say(f"{path} is damaged ({reason}): it is now {set_aside(path).name}")
+        return reason is None
+
+    def table(self, config: ConfigDict, say: Callable[[str], None]) -> dict[str, float] | None:
+        """The likelihood table, if the run is evaluated in the way that a configuration asks for.
+
+        Args:
+            config: The configuration.
+            say: Takes a line for each file that is damaged; it is set aside.
+        """
+        asked = self.read_config().evaluation == config.evaluation
+        whole = [self.is_whole(path, say) for path in (self.model, self.evaluation)]
+        return read_json(self.evaluation) if asked and all(whole) else None
 
     def read_config(self) -> ConfigDict:
         """Reads the configuration of the run that is here.
@@ -172,14 +238,17 @@ class Workdir:
             MissingFileError: If there is no run here.
             UserError: If the file cannot be read.
         """
-        if not self.config.exists():
+        if not kind_of(self.config):
             raise MissingFileError(
                 f"{str(self.path)!r} is not the folder of a run (it has no config.json): give the "
                 "--workdir of a tfvae-train command"
             )
         config = default_config()
+        reason = self.checksums.damage(self.config)
         try:
-            fields = json.loads(self.config.read_text("utf-8"))
+            if reason is not None:
+                raise UserError(reason)
+            fields = read_json(self.config)
             _refuse_unknown(fields, config)
             config.update(fields)
             check_config(config)
@@ -193,10 +262,22 @@ class Workdir:
         """Path of the checkpoint after so many batches."""
         return self.checkpoints / f"step-{batches:09d}.keras"
 
-    def saved(self) -> list[tuple[int, Path]]:
-        """The checkpoints that are here, each as (batches, path), the newest last."""
+    def named(self) -> list[tuple[int, Path]]:
+        """What has the name of a checkpoint, each as (batches, path), the newest last."""
         found = ((CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.glob("*"))
         return sorted((int(match[1]), path) for match, path in found if match)
+
+    def saved(self) -> list[tuple[int, Path]]:
+        """The checkpoints that are here, each as (batches, path), the newest last."""
+        return [(batches, path) for batches, path in self.named() if path.is_file()]
+
+    def newest_whole(self) -> Path | None:
+        """The newest checkpoint that is as it was written."""
+        for batches, path in reversed(self.saved()):
+            with contextlib.suppress(UserError, OSError):
+                checked(path, batches)
+                return path
+        return None
 
 
 def _refuse_unknown(fields: object, config: ConfigDict) -> None:

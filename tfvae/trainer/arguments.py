@@ -7,7 +7,12 @@ import keras
 from tfvae.data.batches import with_context
 from tfvae.errors import UserError
 
-__all__ = ["check_branches_number", "check_compiled", "check_xla", "with_validation_context"]
+__all__ = [
+    "check_branches_number",
+    "check_compiled",
+    "check_on_replicas",
+    "with_validation_context",
+]
 
 WITHOUT_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
@@ -25,20 +30,31 @@ def check_branches_number(branches: int) -> None:
         raise UserError(f"branches takes an integer from 1, got {branches!r}")
 
 
-def check_xla(jit_compile: bool | str) -> None:
-    """Refuses XLA on several replicas.
+def check_on_replicas(optimizer: keras.optimizers.Optimizer, jit_compile: bool | str) -> None:
+    """Refuses what TensorFlow and Keras do not do on several replicas.
 
     Args:
+        optimizer: The optimizer, or a `LossScaleOptimizer` around it.
         jit_compile: As in `compile`.
 
     Raises:
-        UserError: If it is True.
+        UserError: If XLA, accumulated gradients or averages that overwrite the weights are asked
+            for.
     """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    steps = optimizer.gradient_accumulation_steps
+    frequency = optimizer.use_ema and optimizer.ema_overwrite_frequency
     if jit_compile is True:
-        raise UserError(
-            "jit_compile=True does not work on several replicas in this TensorFlow: leave it out, "
-            "or train on one device"
-        )
+        what, remedy = "jit_compile=True does not work on several replicas in this TensorFlow", ""
+    elif steps:
+        what = f"gradient_accumulation_steps={steps} does not work on several replicas in Keras"
+        remedy = ", take larger batches"
+    elif frequency:
+        what = f"ema_overwrite_frequency={frequency} does not work on several replicas in Keras"
+        remedy = " (the averages are then taken over at the end of training)"
+    else:
+        return
+    raise UserError(f"{what}: leave it out{remedy}, or train on one device")
 
 
 def check_compiled(model: keras.Model) -> None:

@@ -9,6 +9,7 @@ from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
 from tfvae.trainer.branches import parts_of
+from tfvae.trainer.clipping import clipped_together
 from tfvae.trainer.keras_compat import batches_counter
 
 __all__ = ["Step", "checked"]
@@ -80,6 +81,7 @@ class Step:
         model.outside.update_state(tf.add_n(outside))
 
         def update(gradients):
+            gradients = clipped_together(model.optimizer, gradients)
             model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
         if model.guard is None:
