@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -14,7 +15,7 @@ from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
 from tfvae.distributions.supports import check_shape
 from tfvae.distributions.types import VAEOutput
-from tfvae.errors import UserError
+from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
@@ -25,6 +26,7 @@ tfd = tfp.distributions
 
 __all__ = ["VAE"]
 
+EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
 
 
@@ -100,6 +102,7 @@ class VAE(ObjectiveModel):
         self.decoder = decoder
         self.latents = latents or OneGroup(prior)
         self.latents.connect(self.encode_aside)
+        self._context_rank: int | None = None  # of one example's; seen when the model is built
         self.latents.check(self.objective)
 
     @property
@@ -130,6 +133,9 @@ class VAE(ObjectiveModel):
         """
         x = as_float(x)
         self._check_shape(x)
+        if context is not None:
+            context = tf.convert_to_tensor(context)
+            self._context_rank = context.shape.rank - 1
         encoded = self._encode(x, context, training)
         return self._complete(x, encoded, context, samples, seed, training)
 
@@ -245,20 +251,43 @@ class VAE(ObjectiveModel):
             n: Number of draws.
             seed: An integer or a stateless seed; None: fresh noise.
             mean: Whether to return the mean of p(x|z) instead of a draw of it.
-            context: `[n, ...]`, for a conditional model.
+            context: For a conditional model: one for all draws, such as `3` for a label, or one
+                for each, `[n, ...]`.
             temperature: Factor on the prior's spread; one for each group, or one for all.
 
         Returns:
             `[n, *event]`.
+
+        Raises:
+            UserError: If n is no integer from 1, there are neither one nor n contexts, or the
+                model has no weights yet.
         """
         self._assert_built()
-        seed = as_seed(seed)
+        n, seed = _count("n", n), as_seed(seed)
+        context = self._contexts(n, context)
         code = self.latents.generate(
             n, context=context, seed=fold_in(seed, 0), temperature=temperature
         )
         likelihood = self._decode(code, context)
         return likelihood.mean() if mean else likelihood.sample(seed=fold_in(seed, 1))
 
+    def _contexts(self, n, context) -> tf.Tensor | None:
+        """A context for each of n draws."""
+        if context is None:
+            return None
+        context = tf.convert_to_tensor(context)
+        if context.shape.rank == (self._context_rank or 0):
+            context = context[None]
+        if context.shape[0] == 1:
+            return tf.repeat(context, n, axis=0)
+        if tf.get_static_value(n) not in (None, context.shape[0]):
+            raise UserError(
+                f"context has {context.shape[0]} entries for {n} draws: give one for all of them, "
+                "or one for each"
+            )
+        return context
+
+    @readable_errors()
     def elbo(self, x, samples: int = 1, seed=None, *, context=None, chunk=None) -> tf.Tensor:
         """The evidence lower bound, E_q log p(x|z) − KL(q(z|x) ‖ p(z)), whatever the objective.
 
@@ -272,13 +301,20 @@ class VAE(ObjectiveModel):
         Returns:
             Nats, `[batch]`; higher is better.
         """
+        samples = _count("samples", samples)
         self._check_input(x, context)
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
+    @readable_errors()
     def log_prob(self, x, samples: int = 100, chunk=None, seed=None, *, context=None) -> tf.Tensor:
         """The importance-weighted estimate of log p(x), log 1/K Σ_k p(x, z_k) / q(z_k|x).
 
         Its expectation is a lower bound of log p(x) that rises with the number of samples.
+
+        Of a model with codes (`VectorQuantizer`) the posterior is one code, and the estimate is
+        the ELBO whatever the number of samples. Where all maps of codes are at most
+        `EXACT_CODES` = 4096, log p(x) = log Σ_k p(k) p(x|k) is summed over them instead, and
+        exact. `log_prob_kind` says which of the three it is.
 
         Args:
             x: Data, `[batch, *event]`.
@@ -293,8 +329,29 @@ class VAE(ObjectiveModel):
         References:
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
+        samples = _count("samples", samples)
         self._check_input(x, context)
+        every = self.latents.every_z(EXACT_CODES)
+        if every is not None:
+            return self._estimators.log_sum(x, every, self._log_joint, context, chunk)
         return self._estimators.log_prob(x, samples, seed, context, chunk)
+
+    @property
+    def log_prob_kind(self) -> str:
+        """What `log_prob` gives.
+
+        `"importance_weighted"`: an estimate whose expectation is a lower bound; `"exact"`: the sum
+        over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum.
+        """
+        self._assert_built()
+        if self.latents.every_z(EXACT_CODES) is not None:
+            return "exact"
+        return "importance_weighted" if self.latents.has_noise else "elbo"
+
+    def _log_joint(self, x, z, context) -> tf.Tensor:
+        """The joint log p(x, z) for z `[K, batch, *event]`: nats, `[K, batch]`."""
+        prior = self.prior(context=context)
+        return prior.log_prob(z) + self.decode(z, context).log_prob(x)
 
     @functools.cached_property
     def _estimators(self) -> Estimators:
@@ -334,3 +391,18 @@ class VAE(ObjectiveModel):
 def _given(**arguments) -> dict:
     """The arguments that are not None: Keras takes a None for an answer."""
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _count(name: str, value) -> int:
+    """An integer from 1, or a tensor whose value a graph does not know yet."""
+    if tf.is_tensor(value) and tf.get_static_value(value) is None and value.shape.rank == 0:
+        return value
+    if np.ndim(value):
+        raise UserError(
+            f"{name} takes an integer from 1, got values of shape {np.shape(value)}: a VAE "
+            "explains x alone, and labels of a conditional model go in as context=..."
+        )
+    number = isinstance(value, (int, float, np.number, np.ndarray)) or tf.is_tensor(value)
+    if not number or value != int(value) or value < 1:
+        raise UserError(f"{name} takes an integer from 1, got {value!r}")
+    return int(value)

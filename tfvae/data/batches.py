@@ -12,7 +12,6 @@ __all__ = [
     "as_float",
     "bounds",
     "first_batch",
-    "number_of_examples",
     "part_of",
     "unpack",
     "with_context",
@@ -87,22 +86,6 @@ def first_batch(x, y=None, weights=None):
             "one whole batch)"
         )
     return batch
-
-
-def number_of_examples(x, batch) -> int | None:
-    """Counts the examples of what `fit` was given, as far as that is known without reading it.
-
-    Args:
-        x: As in `first_batch`.
-        batch: Its first batch. A last one that is not full counts as a full one.
-
-    Returns:
-        The number; None where the length is unknown.
-    """
-    if hasattr(x, "shape"):
-        return len(x)
-    batches = int(x.cardinality()) if isinstance(x, tf.data.Dataset) else len(x)
-    return None if batches < 0 else batches * int(unpack(batch)[0].shape[0])
 
 
 def bounds(size, number, parts: int) -> tuple:

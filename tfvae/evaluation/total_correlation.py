@@ -53,8 +53,9 @@ def total_correlation(
             are several latent groups.
 
     Example:
-        >>> table = total_correlation(vae, tfvae.data.load("sprites", "test"), examples=5000)
-        >>> table["total_correlation"]
+        >>> table = total_correlation(vae, test, examples=200)
+        >>> table["examples"]
+        200
 
     References:
         Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018, Eq. 2.

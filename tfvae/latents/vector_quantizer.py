@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -61,7 +62,10 @@ class VectorQuantizer(ConditionalStructure):
         event_shape: Shape of the map of codes.
 
     Example:
-        >>> vae = tfvae.VAE(conv_net, decoder, latents=VectorQuantizer(codes=128))
+        >>> features = keras.Sequential([keras.layers.Conv2D(4, 3, 2), keras.layers.Conv2D(2, 1)])
+        >>> decoder = Decoder(MLP([16]), tfvae.layers.IndependentBernoulli((8, 8, 1)))
+        >>> vae = tfvae.VAE(features, decoder, latents=VectorQuantizer(codes=128))
+        >>> vae.compile("adam")
         >>> history = vae.fit(train)
         >>> vae.latents.fit(vae, train)
         >>> images = vae.sample(16)
@@ -70,6 +74,8 @@ class VectorQuantizer(ConditionalStructure):
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
         Eqs. 2 and 3.
     """
+
+    has_noise = False
 
     def __init__(
         self,
@@ -193,6 +199,14 @@ class VectorQuantizer(ConditionalStructure):
     def code(self, z, context=None) -> tf.Tensor:
         """The entries of a map of codes, `[..., *event]` integers."""
         return self.codebook.look_up(tf.cast(z, tf.int32))
+
+    def every_z(self, limit: int) -> tf.Tensor | None:
+        """All maps of codes, if they are no more than `limit`."""
+        positions = math.prod(self.event_shape)
+        if positions * math.log(self.codes) > math.log(limit) + 1e-9:
+            return None
+        maps = np.indices([self.codes] * positions, np.int32).reshape([positions, -1]).T
+        return tf.constant(maps.reshape([-1, *self.event_shape]))
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n maps of codes from their prior; `temperature` divides its logits."""

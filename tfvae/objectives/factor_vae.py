@@ -15,7 +15,8 @@ from tfvae.errors import UserError
 from tfvae.networks import MLP
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
-from tfvae.schedules import Schedule, get
+from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.schedules import Scheduled
 
 __all__ = ["FactorVAE", "permute_dimensions"]
 
@@ -73,7 +74,7 @@ class FactorVAE(Objective):
     Terms beside the ELBO's: `total_correlation`, the logit, and `discriminator_loss`, nats.
 
     Args:
-        gamma: γ, a number or a schedule.
+        gamma: γ, a number, a schedule of `tfvae.schedules` or of Keras, or a function of the step.
         units: Units of the discriminator's layers, leaky ReLU (slope 0.2). The paper has six of
             1000, 5 million weights: with ten latent variables on two cores a step of theirs takes
             some forty times that of the default, whose estimate of a known total correlation of
@@ -93,9 +94,11 @@ class FactorVAE(Objective):
         Kim and Mnih, "Disentangling by Factorising", 2018, Eq. 2 and 3, Algorithm 2.
     """
 
+    gamma = ScheduledNumber()
+
     def __init__(
         self,
-        gamma: float | Schedule = 10.0,
+        gamma: Scheduled = 10.0,
         *,
         units: Sequence[int] = (256, 256, 256),
         optimizer: str | dict | keras.optimizers.Optimizer | None = None,
@@ -105,7 +108,7 @@ class FactorVAE(Objective):
         super().__init__(kl=kl, **kwargs)
         if not units or any(n != int(n) or n < 1 for n in units):
             raise UserError(f"units takes positive whole numbers, got {units!r}")
-        self.gamma = get(gamma)
+        self.gamma = gamma
         # Made anew in `build_discriminator`: an optimizer belongs to the strategy it is made in.
         optimizer = optimizer or keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9)
         self._optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
@@ -221,7 +224,6 @@ class FactorVAE(Objective):
         config.pop("samples")
         return {
             **config,
-            "gamma": keras.saving.serialize_keras_object(self.gamma),
             "units": self.features.hidden,
             "optimizer": self._optimizer,
         }

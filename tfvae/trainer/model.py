@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 
 import keras
 import tensorflow as tf
 
-from tfvae.data.batches import first_batch, number_of_examples, unpack, with_context
+from tfvae.data.batches import first_batch, unpack, with_context
+from tfvae.data.counting import number_of_examples
 from tfvae.distribute import as_seed, workers
 from tfvae.distributions.supports import check_data
 from tfvae.errors import UserError, readable_errors
@@ -22,10 +24,12 @@ from tfvae.trainer.arguments import (
     check_on_replicas,
     with_validation_context,
 )
+from tfvae.trainer.assigned_numbers import with_assigned_numbers
 from tfvae.trainer.branches import check_branches
 from tfvae.trainer.finite_guard import Guard
 from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_replicas
 from tfvae.trainer.input_path import InputPath
+from tfvae.trainer.monitors import give_directions
 from tfvae.trainer.progress import ProgressBar
 from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
@@ -161,13 +165,15 @@ class ObjectiveModel(keras.Model):
         """Makes the function that takes the training steps of one call; refuses wrong branches."""
         check_branches(self, self.branches)  # here: `train_on_batch` and a generator pass by too
         if force or self.train_function is None:
-            self.train_function = self._steps(checked(self))
+            make = functools.partial(self._steps, checked(self))
+            self.train_function = with_assigned_numbers(self.objective, make)
         return self.train_function
 
     def make_test_function(self, force: bool = False):
         """Makes the function that takes the evaluation steps of one call."""
         if force or self.test_function is None:
-            self.test_function = self._steps(self.test_step)
+            make = functools.partial(self._steps, self.test_step)
+            self.test_function = with_assigned_numbers(self.objective, make)
         return self.test_function
 
     def _steps(self, step):
@@ -202,7 +208,9 @@ class ObjectiveModel(keras.Model):
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            **kwargs: Further arguments of `keras.Model.fit`. Callbacks that monitor `elbo`,
+                `distortion`, `bits_per_dim` or an importance-weighted bound, with or without
+                `val_`, know which way it gets better; for another term give them `mode`.
 
         Returns:
             `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
@@ -214,12 +222,16 @@ class ObjectiveModel(keras.Model):
         check_compiled(self)
         y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
         validation = with_validation_context(kwargs.pop("validation_data", None))
-        self._look_at(x, y, training=True)
+        self._look_at(x, y)
+        if self.objective.needs_examples:
+            split = kwargs.get("validation_split") or 0.0
+            self.objective.counted_examples = number_of_examples(x, validation_split=split)
         held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
         self._look_at(*held_out)
         if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
         callbacks = kwargs.pop("callbacks", None)
+        give_directions(callbacks, self.objective)
         if self._auto_pace:
             batches = batches_in(x, batch_size, kwargs.get("steps_per_epoch"))
             self._set_pace(steps_per_call(batches, callbacks))
@@ -243,15 +255,13 @@ class ObjectiveModel(keras.Model):
                 **kwargs,
             )
 
-    def _look_at(self, x, *beside, training: bool = False) -> None:
+    def _look_at(self, x, *beside) -> None:
         """Checks the first batch of data, once where they are a data set."""
         if isinstance(x, tf.data.Dataset) and x in self._looked_at:
             return
         batch = first_batch(x, *beside)
         if batch is None:
             return
-        if training and self.objective.examples is None:
-            self.objective.examples = number_of_examples(x, batch)
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
