@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -34,7 +35,23 @@ from tfvae.trainer.progress import ProgressBar
 from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
-__all__ = ["ObjectiveModel"]
+__all__ = ["Inputs", "ObjectiveModel"]
+
+
+class Inputs(NamedTuple):
+    """A batch of data, taken apart.
+
+    Attributes:
+        x: `[batch, *event]`.
+        context: What the networks are conditioned on, `[batch, ...]`, or None.
+        weights: Sample weights, `[batch]`, or None.
+        target: What the objective takes beside x, `[batch, ...]`, or None.
+    """
+
+    x: tf.Tensor
+    context: tf.Tensor | None
+    weights: tf.Tensor | None
+    target: tf.Tensor | None
 
 
 @keras_compat.without_a_first_batch
@@ -71,11 +88,18 @@ class ObjectiveModel(keras.Model):
         self.terms = TermMeans()
 
     def build(self, x_shape, context_shape=None):
-        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`."""
+        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`.
 
-        def run(x, context):
+        Args:
+            x_shape: Shape of x.
+            context_shape: Shape of what stands beside x in the data: of the context, or of the
+                target where the objective takes one; None where there is nothing.
+        """
+
+        def run(x, y):
+            context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
-            terms = self.objective(x, output).terms
+            terms = self.objective(x, output, target=target).terms
             own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
                 self.terms.build(["loss", *terms, *own])
@@ -315,9 +339,20 @@ class ObjectiveModel(keras.Model):
         if workers.is_chief(self.distribute_strategy):
             super().save_weights(*args, **kwargs)
 
-    def inputs_of(self, data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
-        """Takes a batch apart: x, the context and the sample weights, see `data.batches.unpack`."""
-        return unpack(data)
+    def inputs_of(self, data) -> Inputs:
+        """Takes a batch apart.
+
+        Args:
+            data: x, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. y is the target of an objective
+                that takes one, else the context.
+
+        Returns:
+            What `data.batches.unpack` gives, and the target.
+        """
+        x, y, weights = unpack(data)
+        if self.objective.takes_target:
+            return Inputs(x, None, weights, y)
+        return Inputs(x, y, weights, None)
 
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
@@ -328,13 +363,17 @@ class ObjectiveModel(keras.Model):
         Raises:
             UserError: If the shape differs, a value is not finite, or one is outside the support.
         """
-        x, context, _ = unpack(batch)
+        x, context, *_ = self.inputs_of(batch)
         with self.distribute_strategy.scope():
-            if not self.built:
-                # Through __call__, which notes the shapes that a saved model is built from.
-                self(x[:1], context=None if context is None else context[:1])
+            self._build_on(batch)
             likelihood = self(x[:1], context=None if context is None else context[:1]).likelihood
         check_data(x, likelihood)
+
+    def _build_on(self, batch) -> None:
+        """Makes the weights for the shapes of a batch, if there are none yet."""
+        if not self.built:
+            x, y, _ = unpack(batch)
+            self.build((None, *x.shape[1:]), None if y is None else (None, *y.shape[1:]))
 
     @property
     def trainable_weights(self) -> list:
@@ -378,9 +417,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             The logs.
         """
-        if not self.built:  # `test_on_batch` alone comes here without weights
-            x, context, _ = self.inputs_of(data)
-            self.build(x.shape, None if context is None else context.shape)
+        self._build_on(data)  # `test_on_batch` alone comes here without weights
         Step(self).test(data)
         return self.get_metrics_result()
 
