@@ -21,7 +21,9 @@ from tfvae.trainer import keras_compat
 from tfvae.trainer.adam import Adam
 from tfvae.trainer.arguments import (
     check_branches_number,
+    check_class_weight,
     check_compiled,
+    check_no_target,
     check_on_replicas,
     with_validation_context,
 )
@@ -31,7 +33,7 @@ from tfvae.trainer.finite_guard import Guard
 from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_replicas
 from tfvae.trainer.input_path import InputPath
 from tfvae.trainer.monitors import give_directions
-from tfvae.trainer.progress import ProgressBar
+from tfvae.trainer.progress import ProgressLine
 from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
@@ -232,18 +234,21 @@ class ObjectiveModel(keras.Model):
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
-            **kwargs: Further arguments of `keras.Model.fit`. Callbacks that monitor `elbo`,
-                `distortion`, `bits_per_dim` or an importance-weighted bound, with or without
-                `val_`, know which way it gets better; for another term give them `mode`.
+            **kwargs: Further arguments of `keras.Model.fit`. `verbose` is 0 (silent), 1 or
+                `"auto"` (a line an epoch, which on a terminal shows the steps meanwhile), 2 (the
+                line when the epoch ends) or `"all"` (and all values below it). Callbacks that
+                monitor `elbo`, `distortion`, `bits_per_dim` or an importance-weighted bound, with
+                or without `val_`, know which way it gets better; for another term give them `mode`.
 
         Returns:
             `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
 
         Raises:
-            UserError: If the data set is empty, the likelihood gives its values no density, or
-                `compile` was given a loss or metrics.
+            UserError: If the data set is empty, the likelihood gives its values no density, x
+                stands beside itself as a target, or `compile` was given a loss or metrics.
         """
         check_compiled(self)
+        check_class_weight(kwargs.get("class_weight"))
         y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
         validation = with_validation_context(kwargs.pop("validation_data", None))
         self._look_at(x, y)
@@ -259,15 +264,18 @@ class ObjectiveModel(keras.Model):
         if self._auto_pace:
             batches = batches_in(x, batch_size, kwargs.get("steps_per_epoch"))
             self._set_pace(steps_per_call(batches, callbacks))
-        if not isinstance(callbacks, keras.callbacks.CallbackList) and kwargs.get("verbose", 1):
-            callbacks = [*keras.tree.flatten(callbacks or []), ProgressBar()]
+        callbacks = self._with_progress(callbacks, kwargs)
         before = self.input_path.made
-        data = self.input_path.training(x, rows=not kwargs.get("class_weight"))
+        data = self.input_path.training(x)
         if self.input_path.made is not before:
             self.train_function = None  # it makes batches of the rows of other data
         if isinstance(validation, (tuple, list)):
             validation = tuple(map(self.input_path.shared, validation))
-        with workers.lost_workers(self.distribute_strategy):
+        unknown = batches_in(x, batch_size, kwargs.get("steps_per_epoch")) is None
+        with (
+            workers.lost_workers(self.distribute_strategy),
+            keras_compat.data_may_end(expected=unknown),
+        ):
             return super().fit(
                 data,
                 y,
@@ -279,6 +287,22 @@ class ObjectiveModel(keras.Model):
                 **kwargs,
             )
 
+    def _with_progress(self, callbacks, kwargs: dict):
+        """The callbacks with the one that shows the progress, where that is asked for.
+
+        Args:
+            callbacks: As in `fit`.
+            kwargs: Its `verbose`; `"all"` is one of ours, and Keras's own is put in its place.
+        """
+        everything = kwargs.get("verbose") == "all"
+        if everything:
+            kwargs["verbose"] = 1
+        if not workers.is_chief(self.distribute_strategy):
+            kwargs["verbose"] = 0
+        if isinstance(callbacks, keras.callbacks.CallbackList) or not kwargs.get("verbose", 1):
+            return callbacks
+        return [*keras.tree.flatten(callbacks or []), ProgressLine(everything=everything)]
+
     def _look_at(self, x, *beside) -> None:
         """Checks the first batch of data, once where they are a data set."""
         if isinstance(x, tf.data.Dataset) and x in self._looked_at:
@@ -286,6 +310,7 @@ class ObjectiveModel(keras.Model):
         batch = first_batch(x, *beside)
         if batch is None:
             return
+        check_no_target(batch)
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
@@ -307,7 +332,12 @@ class ObjectiveModel(keras.Model):
         batch = None if self.built else first_batch(x, y)
         if batch is not None:
             self.check(batch)
-        with workers.lost_workers(self.distribute_strategy):
+        unknown = batches_in(x, batch_size, kwargs.get("steps")) is None
+        kwargs["callbacks"] = self._with_progress(kwargs.get("callbacks"), kwargs)
+        with (
+            workers.lost_workers(self.distribute_strategy),
+            keras_compat.data_may_end(expected=unknown),
+        ):
             data = self.input_path.shared(x)
             return super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
 
