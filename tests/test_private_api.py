@@ -72,6 +72,10 @@ def trees():
         yield file.relative_to(PACKAGE.parent).as_posix(), ast.parse(file.read_text("utf-8"))
 
 
+def of_self(node):
+    return ast.unparse(node.value) in ("self", "cls")
+
+
 def own_names(tree):
     """What a module defines or sets itself."""
     for node in ast.walk(tree):
@@ -79,9 +83,8 @@ def own_names(tree):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "cls"):
-            if isinstance(node.ctx, ast.Store):
-                yield node.attr
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and of_self(node):
+            yield node.attr
 
 
 TREES = dict(trees())
