@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.data.batches import as_float, unpack
+from tfvae.data.batches import as_float
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
@@ -17,6 +17,7 @@ from tfvae.distributions.supports import check_shape
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
+from tfvae.layers.noise_scope import noise
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
 from tfvae.priors import Fixed, Prior
@@ -28,6 +29,7 @@ __all__ = ["VAE"]
 
 EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
+ENCODER = 0x656E63  # keeps its noise apart from that of the rest
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -136,21 +138,23 @@ class VAE(ObjectiveModel):
         if context is not None:
             context = tf.convert_to_tensor(context)
             self._context_rank = context.shape.rank - 1
-        encoded = self._encode(x, context, training)
+        seed = None if seed is None else as_seed(seed)
+        encoded = self._encode(x, context, training, seed)
         return self._complete(x, encoded, context, samples, seed, training)
 
     def _complete(self, x, encoded, context, samples, seed, training=False) -> VAEOutput:
         """Draws z from what the encoder returned for x, and decodes it."""
         self.latents.prepare(encoded, tuple(x.shape[1:]), context)
-        latents, code = self.latents.infer(
-            encoded,
-            context=context,
-            samples=samples,
-            seed=as_seed(seed),
-            gate=self.objective.gate,
-            training=training,
-        )
-        likelihood = self._decode(code, context, training)
+        with noise(seed, self.latents, self.decoder):
+            latents, code = self.latents.infer(
+                encoded,
+                context=context,
+                samples=samples,
+                seed=as_seed(seed),
+                gate=self.objective.gate,
+                training=training,
+            )
+            likelihood = self._decode(code, context, training)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         return VAEOutput(latents, likelihood)
 
@@ -160,8 +164,11 @@ class VAE(ObjectiveModel):
         if event is not None and x.shape.rank is not None:
             check_shape(tuple(x.shape[1:]), event)
 
-    def _encode(self, x, context, training=None):
-        return concrete(self.encoder(as_float(x), **_given(context=context, training=training)))
+    def _encode(self, x, context, training=None, seed=None):
+        given = _given(context=context, training=training)
+        # Of the same seed, the noise inside encoder and decoder would be the same.
+        with noise(None if seed is None else fold_in(seed, ENCODER), self.encoder):
+            return concrete(self.encoder(as_float(x), **given))
 
     def encode(self, x, context=None) -> tfd.Distribution:
         """The posterior q(z|x).
@@ -265,10 +272,11 @@ class VAE(ObjectiveModel):
         self._assert_built()
         n, seed = _count("n", n), as_seed(seed)
         context = self._contexts(n, context)
-        code = self.latents.generate(
-            n, context=context, seed=fold_in(seed, 0), temperature=temperature
-        )
-        likelihood = self._decode(code, context)
+        with noise(seed, self.latents, self.decoder):
+            code = self.latents.generate(
+                n, context=context, seed=fold_in(seed, 0), temperature=temperature
+            )
+            likelihood = self._decode(code, context)
         return likelihood.mean() if mean else likelihood.sample(seed=fold_in(seed, 1))
 
     def _contexts(self, n, context) -> tf.Tensor | None:
@@ -364,7 +372,7 @@ class VAE(ObjectiveModel):
 
     def predict_step(self, data) -> dict:
         """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
-        x, context, _ = unpack(data)
+        x, context, *_ = self.inputs_of(data)
         z = self.latents.means(self._encode(x, context), context=context)
         return {"z": z, "x": self.decode(z, context).mean()}
 

@@ -37,7 +37,7 @@ def strategy(name: str = "auto", *, logical_devices: int | None = None) -> tf.di
 
     Example:
         >>> with tfvae.distribute.strategy("mirrored").scope():
-        ...     vae = tfvae.recipes.vae((28, 28, 1), 16)
+        ...     vae = tfvae.recipes.vae((8, 8, 1), 16)
         ...     vae.compile(keras.optimizers.Adam(1e-3))
         >>> history = vae.fit(train, epochs=20)
     """

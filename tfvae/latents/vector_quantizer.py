@@ -62,7 +62,10 @@ class VectorQuantizer(ConditionalStructure):
         event_shape: Shape of the map of codes.
 
     Example:
-        >>> vae = tfvae.VAE(conv_net, decoder, latents=VectorQuantizer(codes=128))
+        >>> features = keras.Sequential([keras.layers.Conv2D(4, 3, 2), keras.layers.Conv2D(2, 1)])
+        >>> decoder = Decoder(MLP([16]), tfvae.layers.IndependentBernoulli((8, 8, 1)))
+        >>> vae = tfvae.VAE(features, decoder, latents=VectorQuantizer(codes=128))
+        >>> vae.compile("adam")
         >>> history = vae.fit(train)
         >>> vae.latents.fit(vae, train)
         >>> images = vae.sample(16)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -12,6 +14,7 @@ from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.total_correlation import log_aggregate_posterior
+from tfvae.options.bounds import Examples, Weight
 from tfvae.schedules import Scheduled
 
 __all__ = ["BetaTCVAE"]
@@ -59,12 +62,12 @@ class BetaTCVAE(Objective):
 
     def __init__(
         self,
-        beta: Scheduled = 6.0,
+        beta: Weight | Scheduled = 6.0,
         *,
-        alpha: Scheduled = 1.0,
-        gamma: Scheduled = 1.0,
-        examples: int | None = None,
-        kl: str = "auto",
+        alpha: Weight | Scheduled = 1.0,
+        gamma: Weight | Scheduled = 1.0,
+        examples: Examples | None = None,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         super().__init__(kl=kl, **kwargs)

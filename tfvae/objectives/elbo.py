@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -11,6 +13,7 @@ from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.options.bounds import Count, Weight
 from tfvae.schedules import Scheduled
 
 __all__ = ["ELBO"]
@@ -62,12 +65,12 @@ class ELBO(Objective):
 
     def __init__(
         self,
-        beta: Scheduled = 1.0,
+        beta: Weight | Scheduled = 1.0,
         *,
-        free_bits: Scheduled | None = None,
-        capacity: Scheduled | None = None,
-        samples: int = 1,
-        kl: str = "auto",
+        free_bits: Weight | Scheduled | None = None,
+        capacity: Weight | Scheduled | None = None,
+        samples: Count = 1,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         if samples != int(samples) or samples < 1:

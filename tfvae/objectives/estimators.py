@@ -46,7 +46,7 @@ class Estimators:
     """The compiled estimates of a model: x is encoded once, its draws are decoded in chunks.
 
     Args:
-        encode: `(x, context) -> ` what the encoder returns.
+        encode: `(x, context, seed=seed) -> ` what the encoder returns.
         complete: `(x, encoded, context, samples, seed) -> VAEOutput`.
         dtype: Data type of the estimates, that of the model's weights.
     """
@@ -129,7 +129,7 @@ class Estimators:
         last = [chunk] * whole + [part] * (part > 0)
 
         def function(x, context, seed, turns):
-            encoded = self._encode(x, context)
+            encoded = self._encode(x, context, seed=seed)
 
             def add(turn, total, sizes):
                 for i, samples in enumerate(sizes):

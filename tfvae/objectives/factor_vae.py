@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,8 @@ from tfvae.networks import MLP
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
 from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.optimizers import optimizer_class
+from tfvae.options.bounds import Positive, Weight, Widths
 from tfvae.schedules import Scheduled
 
 __all__ = ["FactorVAE", "permute_dimensions"]
@@ -46,6 +48,13 @@ def permute_dimensions(
     columns = tf.transpose(z)
     order = tf.argsort(tf.random.stateless_uniform(tf.shape(columns), seed), axis=1)
     return tf.transpose(tf.gather(columns, order, batch_dims=1))
+
+
+def _named(optimizer: str, learning_rate: float) -> keras.optimizers.Optimizer:
+    """The optimizer of a name; Adam with the decays of the paper."""
+    if optimizer == "adam":
+        return keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.9)
+    return optimizer_class(optimizer)(learning_rate)
 
 
 def _resampled(weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -79,7 +88,9 @@ class FactorVAE(Objective):
             1000, 5 million weights: with ten latent variables on two cores a step of theirs takes
             some forty times that of the default, whose estimate of a known total correlation of
             1.7 nats was within 15 % after 1500 steps.
-        optimizer: The discriminator's: a Keras optimizer, or its name; None: Adam(1e-4, 0.5, 0.9).
+        optimizer: The discriminator's: the name of a Keras optimizer (`"adam"` with the paper's
+            0.5 and 0.9), or an optimizer.
+        learning_rate: Of an optimizer that is given by name.
         kl: How the rate is computed, see `Objective`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -98,11 +109,12 @@ class FactorVAE(Objective):
 
     def __init__(
         self,
-        gamma: Scheduled = 10.0,
+        gamma: Weight | Scheduled = 10.0,
         *,
-        units: Sequence[int] = (256, 256, 256),
-        optimizer: str | dict | keras.optimizers.Optimizer | None = None,
-        kl: str = "auto",
+        units: Widths = (256, 256, 256),
+        optimizer: str | dict | keras.optimizers.Optimizer = "adam",
+        learning_rate: Positive = 1e-4,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         super().__init__(kl=kl, **kwargs)
@@ -110,7 +122,8 @@ class FactorVAE(Objective):
             raise UserError(f"units takes positive whole numbers, got {units!r}")
         self.gamma = gamma
         # Made anew in `build_discriminator`: an optimizer belongs to the strategy it is made in.
-        optimizer = optimizer or keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9)
+        if isinstance(optimizer, str):
+            optimizer = _named(optimizer, learning_rate)
         self._optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
         self.optimizer, self._batches = None, None
         self.features = MLP(units, "leaky_relu", dtype=self.dtype_policy)
