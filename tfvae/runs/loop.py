@@ -61,7 +61,7 @@ def train_and_evaluate(
             call this alike, and the chief alone writes.
         data_dir: Folder with dataset files.
         override: Whether a run goes on although fields of its configuration have changed.
-        verbose: As in `keras.Model.fit`.
+        verbose: As in `VAE.fit`; `"all"` shows all values.
         say: Takes the lines that the user should read.
 
     Returns:
@@ -173,6 +173,9 @@ def _train_and_evaluate(
             say(f"going on from {folder.checkpoint(batches)}")
         if batches < config.epochs * steps:
             run.train(vae, train, test, epoch, batches, restored, stop)
+        # Where the training was over before, no epoch was begun: the order and noise of the data
+        # are those of the epoch behind the last in any case.
+        epoch.assign(config.epochs)
         return run.finish(vae, train, test)
 
 

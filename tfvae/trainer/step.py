@@ -89,7 +89,7 @@ class Step:
         else:
             done = model.guard.apply(model, losses, gradients, update)
         own = model.objective.update(
-            x, output, step=step, seed=common_seed, weights=model.inputs_of(data)[2]
+            x, output, step=step, seed=common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, data)
         if kept:
@@ -107,20 +107,20 @@ class Step:
         _, x, output = self._loss(data, seed, training=False)
         model.outside.update_state(_outside(x, output))
         own = model.objective.own_terms(
-            x, output, seed=self._common_seed, weights=model.inputs_of(data)[2]
+            x, output, seed=self._common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, data)
 
     def _loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
         model = self.model
-        x, context, weights = model.inputs_of(data)
+        x, context, weights, target = model.inputs_of(data)
         output = model(
             x, context=context, samples=model.objective.samples, training=training, seed=seed
         )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
-        loss, terms = model.objective(x, output, step=model.step, weights=weights)
+        loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
@@ -136,7 +136,7 @@ class Step:
     def _log_own(self, terms: dict, data) -> None:
         """Adds the terms of the objective's second loss on a batch to the metrics."""
         if terms:
-            self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data)[2]))
+            self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data).weights))
 
 
 def checked(model):
