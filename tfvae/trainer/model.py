@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -11,9 +12,9 @@ import tensorflow as tf
 from tfvae.data.batches import first_batch, unpack, with_context
 from tfvae.data.counting import number_of_examples
 from tfvae.distribute import as_seed, workers
-from tfvae.distributions.supports import check_data
+from tfvae.distributions.supports import Support, check_data
 from tfvae.errors import UserError, readable_errors
-from tfvae.metrics import TermMeans
+from tfvae.metrics import OutsideCount, TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
 from tfvae.trainer import keras_compat
@@ -36,7 +37,23 @@ from tfvae.trainer.progress import ProgressLine
 from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
-__all__ = ["ObjectiveModel"]
+__all__ = ["Inputs", "ObjectiveModel"]
+
+
+class Inputs(NamedTuple):
+    """A batch of data, taken apart.
+
+    Attributes:
+        x: `[batch, *event]`.
+        context: What the networks are conditioned on, `[batch, ...]`, or None.
+        weights: Sample weights, `[batch]`, or None.
+        target: What the objective takes beside x, `[batch, ...]`, or None.
+    """
+
+    x: tf.Tensor
+    context: tf.Tensor | None
+    weights: tf.Tensor | None
+    target: tf.Tensor | None
 
 
 @keras_compat.without_a_first_batch
@@ -71,13 +88,22 @@ class ObjectiveModel(keras.Model):
         self._shapes: dict[str, tuple | None] | None = None
         self._looked_at: weakref.WeakSet[tf.data.Dataset] = weakref.WeakSet()  # by fit
         self.terms = TermMeans()
+        self.outside = OutsideCount()
+        self.support: Support | None = None  # the likelihood's, once there was one
 
     def build(self, x_shape, context_shape=None):
-        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`."""
+        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`.
 
-        def run(x, context):
+        Args:
+            x_shape: Shape of x.
+            context_shape: Shape of what stands beside x in the data: of the context, or of the
+                target where the objective takes one; None where there is nothing.
+        """
+
+        def run(x, y):
+            context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
-            terms = self.objective(x, output).terms
+            terms = self.objective(x, output, target=target).terms
             own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
                 self.terms.build(["loss", *terms, *own])
@@ -252,7 +278,7 @@ class ObjectiveModel(keras.Model):
             workers.lost_workers(self.distribute_strategy),
             keras_compat.data_may_end(expected=unknown),
         ):
-            return super().fit(
+            history = super().fit(
                 data,
                 y,
                 batch_size,
@@ -262,6 +288,31 @@ class ObjectiveModel(keras.Model):
                 callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
                 **kwargs,
             )
+        self.refuse_outside()
+        return history
+
+    def refuse_outside(self) -> None:
+        """Refuses what the steps since the last reset have seen outside of the support.
+
+        The look at the first batch, before any step, spares most of the work; each step counts on.
+
+        Raises:
+            UserError: If there was an example outside.
+        """
+        examples, first = self.outside.read()
+        if not examples:
+            return
+        self.outside.reset_state()
+        where = f", the first in batch {first}" if not self._replicated else ""
+        raise UserError(
+            f"{examples} examples of the data hold values that the likelihood gives no density to"
+            f"{where}; it takes {self.support.name}: {self.support.remedy}"
+        )
+
+    def reset_metrics(self):
+        """Resets the metrics at the start of an epoch or an evaluation; see `refuse_outside`."""
+        self.refuse_outside()
+        super().reset_metrics()
 
     def _with_progress(self, callbacks, kwargs: dict):
         """The callbacks with the one that shows the progress, where that is asked for.
@@ -305,9 +356,8 @@ class ObjectiveModel(keras.Model):
             The loss and the terms; by name with `return_dict=True`.
         """
         y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
-        batch = None if self.built else first_batch(x, y)
-        if batch is not None:
-            self.check(batch)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked at its validation data
+            self._look_at(x, y)
         unknown = batches_in(x, batch_size, kwargs.get("steps")) is None
         kwargs["callbacks"] = self._with_progress(kwargs.get("callbacks"), kwargs)
         with (
@@ -315,7 +365,9 @@ class ObjectiveModel(keras.Model):
             keras_compat.data_may_end(expected=unknown),
         ):
             data = self.input_path.shared(x)
-            return super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
+            logs = super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
+        self.refuse_outside()
+        return logs
 
     def predict(self, x, batch_size=None, *, context=None, **kwargs):
         """Gives what `predict_step` does, for all the data: `keras.Model.predict`.
@@ -345,9 +397,20 @@ class ObjectiveModel(keras.Model):
         if workers.is_chief(self.distribute_strategy):
             super().save_weights(*args, **kwargs)
 
-    def inputs_of(self, data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
-        """Takes a batch apart: x, the context and the sample weights, see `data.batches.unpack`."""
-        return unpack(data)
+    def inputs_of(self, data) -> Inputs:
+        """Takes a batch apart.
+
+        Args:
+            data: x, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. y is the target of an objective
+                that takes one, else the context.
+
+        Returns:
+            What `data.batches.unpack` gives, and the target.
+        """
+        x, y, weights = unpack(data)
+        if self.objective.takes_target:
+            return Inputs(x, None, weights, y)
+        return Inputs(x, y, weights, None)
 
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
@@ -358,13 +421,17 @@ class ObjectiveModel(keras.Model):
         Raises:
             UserError: If the shape differs, a value is not finite, or one is outside the support.
         """
-        x, context, _ = unpack(batch)
+        x, context, *_ = self.inputs_of(batch)
         with self.distribute_strategy.scope():
-            if not self.built:
-                # Through __call__, which notes the shapes that a saved model is built from.
-                self(x[:1], context=None if context is None else context[:1])
+            self._build_on(batch)
             likelihood = self(x[:1], context=None if context is None else context[:1]).likelihood
         check_data(x, likelihood)
+
+    def _build_on(self, batch) -> None:
+        """Makes the weights for the shapes of a batch, if there are none yet."""
+        if not self.built:
+            x, y, _ = unpack(batch)
+            self.build((None, *x.shape[1:]), None if y is None else (None, *y.shape[1:]))
 
     @property
     def trainable_weights(self) -> list:
@@ -408,9 +475,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             The logs.
         """
-        if not self.built:  # `test_on_batch` alone comes here without weights
-            x, context, _ = self.inputs_of(data)
-            self.build(x.shape, None if context is None else context.shape)
+        self._build_on(data)  # `test_on_batch` alone comes here without weights
         Step(self).test(data)
         return self.get_metrics_result()
 
