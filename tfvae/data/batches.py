@@ -33,6 +33,11 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         context = None
     if weights is not None:
         weights = tf.reshape(weights, [-1])  # Keras takes [batch, 1] as well
+        if not weights.shape[:1].is_compatible_with(x.shape[:1]):
+            raise UserError(
+                f"there are {weights.shape[0]} sample weights for {x.shape[0]} examples: give one "
+                "for each example"
+            )
     return as_float(x), context, weights
 
 
