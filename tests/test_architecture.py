@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "tfvae"
 # Downwards only: a part imports what stands below it, or beside it. A file beside these, a helper,
 # stands as high as the highest that it imports.
 FLOORS = [
-    {"errors", "lazy"},
+    {"errors", "lazy", "options"},
     {"schedules", "metrics", "distributions", "data"},
     {"distribute"},
     {"layers", "losses", "networks"},

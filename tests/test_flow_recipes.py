@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tfvae import layers, priors, recipes
-from tfvae.errors import UserError
 from tfvae.runs.build import build_model, load_data
 from tfvae.runs.config import default_config
 
@@ -19,8 +18,6 @@ def test_arguments_reach_the_parts():
     head = recipes.iaf_vae(EVENT, 3, flow_steps=2, flow_hidden=(5,), flow_context=6).encoder.head
     assert type(head) is layers.InverseAutoregressiveFlow
     assert (head.event_size, head.steps, head.hidden, head.context_size) == (3, 2, [5], 6)
-    with pytest.raises(UserError, match="posterior: this model's is the flow"):
-        recipes.iaf_vae(EVENT, posterior="normal")
     vae = recipes.conditional_vae(EVENT, classes=4)
     assert vae.encoder.conditioner.num_tokens == vae.decoder.conditioner.num_tokens == 4
     assert type(vae.prior) is priors.ConditionalNormal

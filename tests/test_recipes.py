@@ -1,3 +1,4 @@
+import functools
 import inspect
 
 import numpy as np
@@ -5,16 +6,19 @@ import pytest
 import tensorflow as tf
 
 import tfvae
-from tfvae import recipes
+from tfvae import layers, options, priors, recipes
 from tfvae.errors import UserError
 from tfvae.schedules import Linear
 
 SHAPE = (8, 8, 1)
 
 
+NETWORKS = options.names("network")
+
+
 def images(likelihood, shape=SHAPE):
     rng = np.random.default_rng(0)
-    if likelihood in recipes.OF_LEVELS:
+    if likelihood == "categorical":
         return rng.integers(0, 16, (12, *shape)).astype(np.float32)
     x = rng.random((12, *shape)).astype(np.float32)
     return (x < 0.5).astype(np.float32) if likelihood == "bernoulli" else x
@@ -40,8 +44,8 @@ def test_every_recipe_builds_trains_and_reloads(name, tmp_path):
     assert recipe is getattr(recipes, name)
     assert name in recipes.__all__
     assert "References:" in inspect.getdoc(recipe)
-    options = {} if name in recipes.OWN_NETWORKS else {"hidden": (8,)}
-    vae, x = recipe(SHAPE, latent_dim=3, **options), images("bernoulli")
+    given = {"hidden": (8,)} if "hidden" in options.find("recipe", name).arguments else {}
+    vae, x = recipe(SHAPE, latent_dim=3, **given), images("bernoulli")
     assert not vae.compiled
     context = np.arange(12) % 10 if recipes.takes_labels(name) else None
     history = step(vae, x if context is None else (x, context))
@@ -52,36 +56,38 @@ def test_every_recipe_builds_trains_and_reloads(name, tmp_path):
     np.testing.assert_array_equal(vae.elbo(x, **same), loaded.elbo(x, **same))
     np.testing.assert_array_equal(vae.sample(12, **same), loaded.sample(12, **same))
     # The number of latent variables is heeded, whatever shape z has.
-    fresh = [recipe(SHAPE, latent_dim=n, **options) for n in (3, 4)]
+    fresh = [recipe(SHAPE, latent_dim=n, **given) for n in (3, 4)]
     for model in fresh:
         model.build(x.shape, None if context is None else context.shape)
     shapes = [[tuple(w.shape) for w in model.weights] for model in (vae, *fresh)]
     assert shapes[0] == shapes[1] != shapes[2]
 
 
-@pytest.mark.parametrize("network", recipes.NETWORKS)
-@pytest.mark.parametrize("likelihood", recipes.LIKELIHOODS)
-@pytest.mark.parametrize("posterior", recipes.POSTERIORS)
-def test_every_combination_of_names(network, likelihood, posterior):
-    options = {"levels": 16} if likelihood in recipes.OF_LEVELS else None
-    vae = recipes.vae(
-        SHAPE, 2, likelihood=likelihood, likelihood_options=options, posterior=posterior,
-        **small(network),
-    )  # fmt: skip
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(
+    ("likelihood", "posterior"),
+    [("categorical", "normal"), ("normal", "inverse_autoregressive_flow")],
+)
+def test_networks_with_heads_of_both_forms(network, likelihood, posterior):
+    """Parameters in place and flat; levels and real numbers."""
+    made = likelihood
+    if likelihood == "categorical":
+        made = functools.partial(layers.IndependentCategorical, levels=16)
+    vae = recipes.vae(SHAPE, 2, likelihood=made, posterior=posterior, **small(network))
     x = images(likelihood)
     history = step(vae, x)
     assert np.isfinite(history["loss"]).all()
     assert vae.reconstruct(x).shape == x.shape
-    assert isinstance(vae.encoder.head, recipes.POSTERIORS[posterior])
-    assert isinstance(vae.decoder.head, recipes.LIKELIHOODS[likelihood])
+    assert isinstance(vae.encoder.head, options.find("posterior", posterior).load())
+    assert isinstance(vae.decoder.head, options.find("likelihood", likelihood).load())
     draws = vae.sample(50, seed=0).numpy()
     assert draws.shape == (50, *SHAPE)
-    if likelihood in recipes.OF_LEVELS:
+    if likelihood == "categorical":
         assert set(np.unique(draws)) <= set(range(16))
 
 
 @pytest.mark.parametrize("shape", [(7, 5, 3), (9, 16, 1)])
-@pytest.mark.parametrize("network", recipes.NETWORKS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_grids_of_any_size(network, shape):
     vae = recipes.vae(shape, 2, likelihood="normal", **small(network))
     x = images("normal", shape)
@@ -90,9 +96,7 @@ def test_grids_of_any_size(network, shape):
 
 
 def test_the_encoder_sees_levels_around_zero():
-    vae = recipes.vae(
-        SHAPE, 2, likelihood="categorical", likelihood_options={"levels": 16}, hidden=(4,)
-    )
+    vae = recipes.vae(SHAPE, 2, likelihood=layers.IndependentCategorical(SHAPE, levels=16))
     rescaled = vae.encoder.trunk.layers[0](tf.constant([0.0, 7.5, 15.0]))
     np.testing.assert_allclose(rescaled, [-1.0, 0.0, 1.0], atol=1e-6)
 
@@ -134,6 +138,8 @@ def test_the_options_reach_the_networks():
         ("network", "resent", "resnet"),
         ("likelihood", "continous_bernoulli", "continuous_bernoulli"),
         ("posterior", "norml", "normal"),
+        ("prior", "vamp_pior", "vamp_prior"),
+        ("objective", "iwea", "iwae"),
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest(argument, value, nearest):
@@ -146,12 +152,23 @@ def test_an_unknown_name_is_refused_with_the_nearest(argument, value, nearest):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("vdvae", {"network": "conv"}, "networks of its own.* leave network out"),
-        ("vdvae", {"hidden": (8,)}, "networks of its own.* leave hidden out"),
-        ("vdvae", {"posterior": "iaf"}, "posterior: this model's structure has its own"),
-        ("vq_vae", {"prior": tfvae.priors.StandardNormal()}, "prior: this model's structure"),
+        ("vdvae", {"network": "conv"}, "network: vdvae has its own, leave it out"),
+        ("vdvae", {"hidden": (8,)}, "hidden: vdvae has its own, leave it out"),
+        ("vdvae", {"posterior": "normal"}, "posterior: vdvae has its own"),
+        ("iaf_vae", {"posterior": "normal"}, "posterior: iaf_vae has its own"),
+        ("vq_vae", {"prior": tfvae.priors.StandardNormal()}, "prior: vq_vae has its own"),
         ("vq_vae", {"samples": 3}, "deterministic"),
-        ("ladder_vae", {"objective": tfvae.objectives.IWAE(2), "beta": 2.0}, "beta: of the ELBO"),
+        ("vq_vae", {"code_prior": "transfomer"}, "did you mean 'transformer'"),
+        ("ladder_vae", {"objective": tfvae.objectives.IWAE(2), "beta": 2.0}, "beta: the objective"),
+        ("ladder_vae", {"objective": "iwae", "beta": 2.0}, "beta: IWAE does not take it"),
+        ("iwae", {"beta": 2.0}, "beta: iwae has its own"),
+        ("iwae", {"sample": 2}, "argument of iwae 'sample': did you mean 'samples'"),
+        ("vae", {"likelihood": layers.IndependentNormal((8, 8))}, "give both the same one"),
+        ("vae", {"posterior": layers.IndependentNormal(3)}, "give both the same one"),
+        ("vae", {"likelihood": "von_mises_fisher"}, "VonMisesFisher takes vectors"),
+        ("vae", {"likelihood": 3}, "likelihood takes a name, a class or an object, got int 3"),
+        ("vae", {"prior": "conditional_normal"}, "depends on a context, and this model has none"),
+        ("vae", {"network": "conv", "network_options": {"filtrs": (4,)}}, "'filtrs': conv takes"),
     ],
 )
 def test_what_a_structure_has_by_itself_is_refused(name, options, words):
@@ -178,3 +195,53 @@ def test_two_objectives_are_refused():
     assert recipes.vae(SHAPE, objective=objective).objective is objective
     with pytest.raises(UserError, match="beta, samples"):
         recipes.vae(SHAPE, objective=objective, beta=1.0, samples=3)
+
+
+def test_parts_are_taken_as_names_classes_and_objects():
+    heads = [
+        recipes.vae(SHAPE, likelihood=likelihood).decoder.head
+        for likelihood in (
+            "poisson",
+            layers.IndependentPoisson,
+            layers.IndependentPoisson(SHAPE),
+            functools.partial(layers.IndependentPoisson, validate_args=True),
+        )
+    ]
+    assert [type(head) for head in heads] == [layers.IndependentPoisson] * 4
+    assert [head.event_shape for head in heads] == [SHAPE] * 4
+    assert heads[3].validate_args
+    own = priors.RealNVP(2, [4])
+    made = [recipes.vae(SHAPE, prior=prior).prior for prior in ("real_nvp", own)]
+    assert (type(made[0]), made[1]) == (priors.RealNVP, own)
+    objective = recipes.vae(SHAPE, objective="iwae", samples=7).objective
+    assert (type(objective).__name__, objective.samples) == ("IWAE", 7)
+    down, up = tfvae.networks.MLP([3]), tfvae.networks.MLP([5])
+    vae = recipes.vae(SHAPE, network=(down, up))
+    assert (vae.encoder.trunk, vae.decoder.trunk) == (down, up)
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "low", "high"),
+    [
+        ("bernoulli", 0.0, 1.0),
+        ("continuous_bernoulli", 0.0, 1.0),
+        (functools.partial(layers.DiscretizedLogistic, levels=16), 0.0, 15.0),
+        ("normal", None, None),
+        ("poisson", None, None),
+    ],
+)
+def test_pseudo_inputs_lie_where_the_likelihood_has_its_values(likelihood, low, high):
+    for vae in (
+        recipes.vamp_vae(SHAPE, likelihood=likelihood, pseudo_inputs=3),
+        recipes.vae(SHAPE, likelihood=likelihood, prior="vamp_prior"),
+    ):
+        assert (vae.prior.low, vae.prior.high) == (low, high)
+
+
+@pytest.mark.parametrize("posterior", ["von_mises_fisher", "power_spherical"])
+def test_a_posterior_on_the_sphere_has_a_prior_on_it(posterior):
+    vae = recipes.vae(SHAPE, 3, hidden=(4,), posterior=posterior)
+    vae.build((None, *SHAPE))
+    z = np.eye(3, dtype=np.float32)
+    np.testing.assert_allclose(vae.prior().log_prob(z), -np.log(4 * np.pi), rtol=1e-5)
+    assert type(recipes.vae(SHAPE, 3).prior) is priors.StandardNormal

@@ -19,6 +19,21 @@ CASES = {
 STEPS = [0, 25, 100, 1060]
 
 
+@keras.saving.register_keras_serializable(package="test_schedules")
+def hyperbola(step):
+    return 1.0 / (1.0 + step)
+
+
+CASES["FunctionOfStep"] = (
+    schedules.get(hyperbola),
+    [1.0, 1 / 26, 1 / 101, 1 / 1061],
+)
+CASES["LearningRate"] = (
+    schedules.get(keras.optimizers.schedules.ExponentialDecay(8.0, 100, 0.5)),
+    [8.0, 8 * 0.5**0.25, 4.0, 8 * 0.5**10.6],
+)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_values(case):
     schedule, values = CASES[case]
@@ -77,10 +92,64 @@ def test_get_leaves_a_schedule():
     assert schedules.get(schedule) is schedule
 
 
-@pytest.mark.parametrize("value", ["linear", None, True, [1.0]])
+@pytest.mark.parametrize("value", ["linear", None, True, [1.0], float("nan"), np.inf])
 def test_get_refuses_the_rest(value):
-    with pytest.raises(tfvae.UserError, match=r"a number or a tfvae\.schedules\.Schedule, got"):
-        schedules.get(value)
+    with pytest.raises(tfvae.UserError, match=r"beta takes a number, a schedule .* got") as refusal:
+        schedules.get(value, "beta")
+    assert "\n" not in str(refusal.value)
+
+
+def test_get_takes_schedules_of_keras():
+    decay = keras.optimizers.schedules.PiecewiseConstantDecay([50], [1.0, 0.1])
+    schedule = schedules.get(decay)
+    np.testing.assert_allclose([schedule(0), schedule(50), schedule(51)], [1.0, 1.0, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("function", "values"),
+    [
+        (lambda step: 0.5, [0.5, 0.5]),
+        (lambda step: step / 100, [0.0, 0.25]),
+        (lambda step: keras.ops.minimum(step / 10, 1.0), [0.0, 1.0]),
+        (lambda step: 2, [2.0, 2.0]),
+        (lambda step: tf.cast(step, tf.float64), [0.0, 25.0]),
+    ],
+)
+def test_get_takes_functions_of_the_step(function, values):
+    schedule = schedules.get(function)
+    assert schedule(25).dtype == tf.float32
+    np.testing.assert_allclose([schedule(0), schedule(tf.constant(25, tf.int64))], values)
+
+
+def test_a_function_may_branch_on_the_step():
+    def late(step):
+        if step > 10:
+            return 1.0
+        return 0.0
+
+    traced = tf.function(schedules.get(late), jit_compile=True)
+    assert [float(traced(tf.constant(step))) for step in (5, 11)] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda step: tf.zeros(3), r"has to return one number for a step, .* shape \[3\]"),
+        (lambda step: "high", "has to return one number for a step, .* type string"),
+        (lambda: 0.5, "the function '<lambda>' cannot be traced as a function of the step"),
+        (schedules.Linear, "the function 'Linear' cannot be traced"),
+    ],
+)
+def test_functions_that_give_no_number_are_refused(function, words):
+    with pytest.raises(tfvae.UserError, match=words) as refusal:
+        schedules.get(function)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_function_that_no_file_would_find_again_is_not_saved():
+    schedule = schedules.get(lambda step: step / 100)
+    with pytest.raises(tfvae.UserError, match=r"decorate it with @keras\.saving\.register"):
+        keras.saving.serialize_keras_object(schedule)
 
 
 @pytest.mark.parametrize(

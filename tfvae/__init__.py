@@ -16,6 +16,7 @@ _MODULES = (
     "metrics",
     "networks",
     "objectives",
+    "options",
     "plots",
     "priors",
     "recipes",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from tfvae import metrics as metrics
     from tfvae import networks as networks
     from tfvae import objectives as objectives
+    from tfvae import options as options
     from tfvae import plots as plots
     from tfvae import priors as priors
     from tfvae import recipes as recipes

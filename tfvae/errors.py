@@ -78,7 +78,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
 
     Example:
         >>> str(unknown_name("dataset", "mnits", ["digits", "mnist"]))
-        "unknown dataset 'mnits': did you mean 'mnist'? Known: digits, mnist"
+        "unknown dataset 'mnits': did you mean 'mnist' or 'digits'? Known: digits, mnist"
     """
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)

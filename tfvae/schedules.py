@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
 
-__all__ = ["Constant", "Cosine", "Cyclical", "Linear", "Schedule", "get"]
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Cyclical",
+    "FunctionOfStep",
+    "LearningRate",
+    "Linear",
+    "Schedule",
+    "Scheduled",
+    "get",
+]
 
 
 class Schedule:
@@ -159,20 +170,131 @@ class Cyclical(Schedule):
         return self.start + (self.end - self.start) * tf.minimum(phase / self.ramp, 1.0)
 
 
-def get(value: float | Schedule) -> Schedule:
-    """Makes a schedule of a number, and leaves a schedule as it is.
+@keras.saving.register_keras_serializable(package="tfvae")
+class LearningRate(Schedule):
+    """A learning-rate schedule of Keras, for any number.
 
     Args:
-        value: A number or a schedule.
+        schedule: A `keras.optimizers.schedules.LearningRateSchedule`.
 
-    Returns:
-        A schedule.
+    Example:
+        >>> decay = keras.optimizers.schedules.PiecewiseConstantDecay([100], [1.0, 0.1])
+        >>> round(float(LearningRate(decay)(500)), 4)
+        0.1
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule):
+        if isinstance(schedule, dict):
+            schedule = keras.saving.deserialize_keras_object(schedule)
+        self.schedule = schedule
+
+    def value(self, step):
+        """What Keras's schedule gives at the step."""
+        return self.schedule(step)
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor."""
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule)}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class FunctionOfStep(Schedule):
+    """A function of the step.
+
+    It is traced into the graph of a training step, so it is made of TensorFlow or Keras
+    operations; `if` on the step is converted as in any `tf.function`. To be saved with a model it
+    is registered with `keras.saving.register_keras_serializable()`.
+
+    Args:
+        function: Takes the steps taken so far, a float32 scalar, and returns one number.
 
     Raises:
-        UserError: If it is neither.
+        UserError: If it does not; when it is saved and not registered.
+
+    Example:
+        >>> halving = FunctionOfStep(lambda step: 0.5 ** (step / 100))
+        >>> float(halving(200))
+        0.25
+    """
+
+    def __init__(self, function: Callable[[tf.Tensor], tf.Tensor | float]):
+        if isinstance(function, dict):
+            function = keras.saving.deserialize_keras_object(function)
+        self.function = function
+        self._traced = tf.function(function)
+        try:
+            with tf.init_scope():
+                first = tf.convert_to_tensor(self._traced(tf.constant(0.0)))
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
+            raise UserError(
+                f"{_name_of(function)} cannot be traced as a function of the step, make it of "
+                f"TensorFlow or Keras operations: {reason}"
+            ) from error
+        if first.shape != () or not (first.dtype.is_floating or first.dtype.is_integer):
+            raise UserError(
+                f"{_name_of(function)} has to return one number for a step, and returns a tensor "
+                f"of shape {list(first.shape)} and type {first.dtype.name}"
+            )
+
+    def value(self, step):
+        """What the function returns for the step."""
+        return self._traced(step)
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor.
+
+        Raises:
+            UserError: If the function is not registered: a saved model would not find it again.
+        """
+        if keras.saving.get_registered_object(_registered_name(self.function)) is None:
+            raise UserError(
+                f"{_name_of(self.function)} cannot be saved: decorate it with "
+                "@keras.saving.register_keras_serializable(), take a schedule of tfvae.schedules, "
+                "or assign a number before saving"
+            )
+        return {"function": keras.saving.serialize_keras_object(self.function)}
+
+
+def _name_of(function: Callable) -> str:
+    return f"the function {getattr(function, '__name__', type(function).__name__)!r}"
+
+
+def _registered_name(function: Callable) -> str:
+    named = hasattr(function, "__name__")
+    return keras.saving.get_registered_name(function) if named else ""
+
+
+Scheduled = float | Schedule | keras.optimizers.schedules.LearningRateSchedule | Callable
+
+
+def get(value: Scheduled, name: str = "a scheduled number") -> Schedule:
+    """Makes a schedule of what stands for a number at each step.
+
+    Args:
+        value: A number, a schedule of this module, a learning-rate schedule of Keras, or a
+            function of the step.
+        name: How a message calls it.
+
+    Returns:
+        A schedule; one of this module is returned as it is.
+
+    Raises:
+        UserError: If it is none of these.
+
+    Example:
+        >>> float(get(keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5))(20))
+        0.25
     """
     if isinstance(value, Schedule):
         return value
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+    if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
+        return LearningRate(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
         return Constant(value)
-    raise UserError(f"expected a number or a tfvae.schedules.Schedule, got {value!r}")
+    if callable(value):
+        return FunctionOfStep(value)
+    raise UserError(
+        f"{name} takes a number, a schedule of tfvae.schedules or of Keras, or a function of the "
+        f"step, got {value!r}"
+    )

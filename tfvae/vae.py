@@ -5,27 +5,33 @@ from __future__ import annotations
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.data.batches import as_float, unpack
+from tfvae.data.batches import as_float
+from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
-from tfvae.distributions.supports import check_shape
+from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
 from tfvae.distributions.types import VAEOutput
-from tfvae.errors import UserError
+from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
+from tfvae.layers.noise_scope import noise
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
 from tfvae.priors import Fixed, Prior
+from tfvae.trainer.keras_compat import layers_of
 from tfvae.trainer.model import ObjectiveModel
 
 tfd = tfp.distributions
 
 __all__ = ["VAE"]
 
+EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
+ENCODER = 0x656E63  # keeps its noise apart from that of the rest
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -37,6 +43,9 @@ class VAE(ObjectiveModel):
     `tfvae.distributions.elbo`, one function for objectives, logs and `elbo`. Noise is a function
     of (seed, step, replica), so that a run can be repeated, and resumed exactly.
 
+    Data are given in the units of the likelihood, to all methods. The encoder gets them on a scale
+    that a network takes well: levels on [−1, 1], counts as log(1 + x), all else as it is.
+
     Args:
         encoder: Keras layer or model from x to a `tfd.Distribution` over z.
         decoder: Keras layer or model from z to a `tfd.Distribution` over x.
@@ -45,6 +54,8 @@ class VAE(ObjectiveModel):
         objective: What is minimised; None: `ELBO(beta=1.0)`.
         latents: How z is inferred and generated, a `tfvae.latents.LatentStructure` such as
             `TopDown` or `VectorQuantizer`; None: z is one group, with the prior above.
+        scale_inputs: Whether levels and counts are scaled for the encoder; None: unless it holds a
+            `Rescaling` or `Normalization` layer. False where it scales by other means.
         seed: Seed of the noise in training and evaluation.
         **kwargs: Arguments of `keras.Model`.
 
@@ -73,6 +84,7 @@ class VAE(ObjectiveModel):
         objective: Objective | None = None,
         *,
         latents: LatentStructure | None = None,
+        scale_inputs: bool | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -96,10 +108,14 @@ class VAE(ObjectiveModel):
             )
         if isinstance(prior, tfd.Distribution):
             prior = Fixed(prior)
+        if scale_inputs not in (None, True, False):
+            raise UserError(f"scale_inputs takes True, False or None, got {scale_inputs!r}")
+        self.scale_inputs = scale_inputs
         self.encoder = encoder
         self.decoder = decoder
         self.latents = latents or OneGroup(prior)
         self.latents.connect(self.encode_aside)
+        self._context_rank: int | None = None  # of one example's; seen when the model is built
         self.latents.check(self.objective)
 
     @property
@@ -130,22 +146,28 @@ class VAE(ObjectiveModel):
         """
         x = as_float(x)
         self._check_shape(x)
-        encoded = self._encode(x, context, training)
+        if context is not None:
+            context = tf.convert_to_tensor(context)
+            self._context_rank = context.shape.rank - 1
+        seed = None if seed is None else as_seed(seed)
+        encoded = self._encode(x, context, training, seed)
         return self._complete(x, encoded, context, samples, seed, training)
 
     def _complete(self, x, encoded, context, samples, seed, training=False) -> VAEOutput:
         """Draws z from what the encoder returned for x, and decodes it."""
         self.latents.prepare(encoded, tuple(x.shape[1:]), context)
-        latents, code = self.latents.infer(
-            encoded,
-            context=context,
-            samples=samples,
-            seed=as_seed(seed),
-            gate=self.objective.gate,
-            training=training,
-        )
-        likelihood = self._decode(code, context, training)
+        with noise(seed, self.latents, self.decoder):
+            latents, code = self.latents.infer(
+                encoded,
+                context=context,
+                samples=samples,
+                seed=as_seed(seed),
+                gate=self.objective.gate,
+                training=training,
+            )
+            likelihood = self._decode(code, context, training)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
+        self.support = support_of(likelihood)
         return VAEOutput(latents, likelihood)
 
     def _check_shape(self, x: tf.Tensor) -> None:
@@ -154,8 +176,24 @@ class VAE(ObjectiveModel):
         if event is not None and x.shape.rank is not None:
             check_shape(tuple(x.shape[1:]), event)
 
-    def _encode(self, x, context, training=None):
-        return concrete(self.encoder(as_float(x), **_given(context=context, training=training)))
+    def _encode(self, x, context, training=None, seed=None):
+        x = self._scaled(as_float(x))
+        given = _given(context=context, training=training)
+        # Of the same seed, the noise inside encoder and decoder would be the same.
+        with noise(None if seed is None else fold_in(seed, ENCODER), self.encoder):
+            encoded = concrete(self.encoder(x, **given))
+        if isinstance(encoded, tfd.Distribution):
+            check_batch("encoder", encoded, x.shape[0])
+        return encoded
+
+    def _scaled(self, x: tf.Tensor) -> tf.Tensor:
+        """The data as the encoder sees them; the zeros that weights are made on are as they are."""
+        if self.support is None or self.scale_inputs is False:
+            return x
+        own = (keras.layers.Rescaling, keras.layers.Normalization)
+        if self.scale_inputs is None and any(isinstance(p, own) for p in layers_of(self.encoder)):
+            return x
+        return self.support.scaled(x)
 
     def encode(self, x, context=None) -> tfd.Distribution:
         """The posterior q(z|x).
@@ -167,6 +205,8 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]`.
         """
+        if self.support is None:
+            self._check_input(x, context)  # the decoder says on which scale the encoder works
         return returned("encoder", self.latents.posterior(self._encode(x, context), context))
 
     def encode_aside(self, x, context=None) -> tfd.Distribution:
@@ -217,6 +257,7 @@ class VAE(ObjectiveModel):
             code = fold(code, rank)
         given = _given(context=context, training=training)
         likelihood = returned("decoder", self.decoder(code, **given))
+        check_batch("decoder", likelihood, code.shape[0])
         return likelihood if flat else Unfolded(likelihood, batch)
 
     def _assert_built(self) -> None:
@@ -245,20 +286,44 @@ class VAE(ObjectiveModel):
             n: Number of draws.
             seed: An integer or a stateless seed; None: fresh noise.
             mean: Whether to return the mean of p(x|z) instead of a draw of it.
-            context: `[n, ...]`, for a conditional model.
+            context: For a conditional model: one for all draws, such as `3` for a label, or one
+                for each, `[n, ...]`.
             temperature: Factor on the prior's spread; one for each group, or one for all.
 
         Returns:
             `[n, *event]`.
+
+        Raises:
+            UserError: If n is no integer from 1, there are neither one nor n contexts, or the
+                model has no weights yet.
         """
         self._assert_built()
-        seed = as_seed(seed)
-        code = self.latents.generate(
-            n, context=context, seed=fold_in(seed, 0), temperature=temperature
-        )
-        likelihood = self._decode(code, context)
+        n, seed = _count("n", n), as_seed(seed)
+        context = self._contexts(n, context)
+        with noise(seed, self.latents, self.decoder):
+            code = self.latents.generate(
+                n, context=context, seed=fold_in(seed, 0), temperature=temperature
+            )
+            likelihood = self._decode(code, context)
         return likelihood.mean() if mean else likelihood.sample(seed=fold_in(seed, 1))
 
+    def _contexts(self, n, context) -> tf.Tensor | None:
+        """A context for each of n draws."""
+        if context is None:
+            return None
+        context = tf.convert_to_tensor(context)
+        if context.shape.rank == (self._context_rank or 0):
+            context = context[None]
+        if context.shape[0] == 1:
+            return tf.repeat(context, n, axis=0)
+        if tf.get_static_value(n) not in (None, context.shape[0]):
+            raise UserError(
+                f"context has {context.shape[0]} entries for {n} draws: give one for all of them, "
+                "or one for each"
+            )
+        return context
+
+    @readable_errors()
     def elbo(self, x, samples: int = 1, seed=None, *, context=None, chunk=None) -> tf.Tensor:
         """The evidence lower bound, E_q log p(x|z) − KL(q(z|x) ‖ p(z)), whatever the objective.
 
@@ -272,13 +337,21 @@ class VAE(ObjectiveModel):
         Returns:
             Nats, `[batch]`; higher is better.
         """
+        samples = _count("samples", samples)
+        x = dense(x)
         self._check_input(x, context)
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
+    @readable_errors()
     def log_prob(self, x, samples: int = 100, chunk=None, seed=None, *, context=None) -> tf.Tensor:
         """The importance-weighted estimate of log p(x), log 1/K Σ_k p(x, z_k) / q(z_k|x).
 
         Its expectation is a lower bound of log p(x) that rises with the number of samples.
+
+        Of a model with codes (`VectorQuantizer`) the posterior is one code, and the estimate is
+        the ELBO whatever the number of samples. Where all maps of codes are at most
+        `EXACT_CODES` = 4096, log p(x) = log Σ_k p(k) p(x|k) is summed over them instead, and
+        exact. `log_prob_kind` says which of the three it is.
 
         Args:
             x: Data, `[batch, *event]`.
@@ -293,21 +366,46 @@ class VAE(ObjectiveModel):
         References:
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
+        samples = _count("samples", samples)
+        x = dense(x)
         self._check_input(x, context)
+        every = self.latents.every_z(EXACT_CODES)
+        if every is not None:
+            return self._estimators.log_sum(x, every, self._log_joint, context, chunk)
         return self._estimators.log_prob(x, samples, seed, context, chunk)
+
+    @property
+    def log_prob_kind(self) -> str:
+        """What `log_prob` gives.
+
+        `"importance_weighted"`: an estimate whose expectation is a lower bound; `"exact"`: the sum
+        over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum.
+        """
+        self._assert_built()
+        if self.latents.every_z(EXACT_CODES) is not None:
+            return "exact"
+        return "importance_weighted" if self.latents.has_noise else "elbo"
+
+    def _log_joint(self, x, z, context) -> tf.Tensor:
+        """The joint log p(x, z) for z `[K, batch, *event]`: nats, `[K, batch]`."""
+        prior = self.prior(context=context)
+        return prior.log_prob(z) + self.decode(z, context).log_prob(x)
 
     @functools.cached_property
     def _estimators(self) -> Estimators:
         return Estimators(self._encode, self._complete, self.variable_dtype)
 
     def _check_input(self, x, context) -> None:
-        self._check_shape(tf.convert_to_tensor(x))
+        x = tf.convert_to_tensor(x)
+        self._check_shape(x)
         if not self.built:
-            self.build(x.shape, None if context is None else context.shape)
+            self.build(x.shape, None if context is None else tf.convert_to_tensor(context).shape)
+        if self.support is not None and hasattr(x, "numpy"):  # not in a graph
+            check_values(x, self.support)
 
     def predict_step(self, data) -> dict:
         """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
-        x, context, _ = unpack(data)
+        x, context, *_ = self.inputs_of(data)
         z = self.latents.means(self._encode(x, context), context=context)
         return {"z": z, "x": self.decode(z, context).mean()}
 
@@ -318,6 +416,7 @@ class VAE(ObjectiveModel):
         return {
             **super().get_config(),
             **dict(zip(PARTS, serialized, strict=True)),
+            "scale_inputs": self.scale_inputs,
             "seed": self.seed,
         }
 
@@ -328,9 +427,25 @@ class VAE(ObjectiveModel):
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in PARTS
         }
-        return cls(**{**config, **parts})
+        # A model that was saved without a word about it was trained without.
+        return cls(**{"scale_inputs": False, **config, **parts})
 
 
 def _given(**arguments) -> dict:
     """The arguments that are not None: Keras takes a None for an answer."""
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _count(name: str, value) -> int:
+    """An integer from 1, or a tensor whose value a graph does not know yet."""
+    if tf.is_tensor(value) and tf.get_static_value(value) is None and value.shape.rank == 0:
+        return value
+    if np.ndim(value):
+        raise UserError(
+            f"{name} takes an integer from 1, got values of shape {np.shape(value)}: a VAE "
+            "explains x alone, and labels of a conditional model go in as context=..."
+        )
+    number = isinstance(value, (int, float, np.number, np.ndarray)) or tf.is_tensor(value)
+    if not number or value != int(value) or value < 1:
+        raise UserError(f"{name} takes an integer from 1, got {value!r}")
+    return int(value)

@@ -99,6 +99,28 @@ def test_fit_sets_the_number_of_examples_and_the_file_keeps_it(make_vae, binary,
     assert again[0] == again[1]
 
 
+def test_every_fit_counts_its_own_training_set(make_vae, binary):
+    slices = tf.data.Dataset.from_tensor_slices
+    x = np.concatenate([binary] * 3)[:103]
+    vae = make_vae(objective=BetaTCVAE(6.0))
+    vae.compile(keras.optimizers.SGD(0.0))
+    for data, options, examples in [
+        (slices(x).batch(50), {}, 103),
+        (slices(x).repeat(3).batch(50), {}, 103),
+        (binary, {"validation_split": 0.25}, 30),
+        (tfvae.data.from_arrays(x, batch_size=50), {}, 103),
+        (slices(binary).batch(40), {}, 40),
+    ]:
+        logs = vae.fit(data, verbose=0, **options).history
+        assert vae.objective.examples == examples
+    # The number is that of the compiled step as well: the last data are one batch, no estimate.
+    output = vae(binary, seed=tfvae.distribute.replica_seed(0, vae.step - 1))
+    truth = BetaTCVAE(6.0, examples=40)(binary, output)
+    other = BetaTCVAE(6.0, examples=103)(binary, output)
+    assert logs["loss"][0] == pytest.approx(float(np.mean(truth.loss)), rel=1e-4)
+    assert abs(np.mean(other.loss) - np.mean(truth.loss)) > 0.01
+
+
 def test_a_given_number_is_kept(make_vae, binary):
     vae = make_vae(objective=BetaTCVAE(examples=12345))
     vae.compile("sgd")

@@ -333,7 +333,10 @@ def test_config_round_trip(batch, objective):
         ({"samples": 0}, "samples takes an integer from 1, got 0"),
         ({"samples": 2.5}, "samples takes an integer from 1, got 2.5"),
         ({"kl": "analytical"}, "unknown kl 'analytical': did you mean 'analytic'"),
-        ({"beta": "warm-up"}, "a number or a tfvae.schedules.Schedule, got 'warm-up'"),
+        (
+            {"beta": "warm-up"},
+            "beta takes a number, a schedule of tfvae.schedules or of Keras, or a function",
+        ),
     ],
     ids=str,
 )

@@ -309,11 +309,11 @@ def test_draws_of_integers_are_refused():
 
 
 def test_the_recipe_takes_the_discriminators_optimizer():
-    rate = {"discriminator_learning_rate": 0.02}
+    rate = {"learning_rate": 0.02}
     for options, name, beta_1 in [
         (rate, "Adam", 0.5),
-        ({**rate, "discriminator_optimizer": "rmsprop"}, "RMSprop", None),
-        ({**rate, "discriminator_optimizer": "sgd"}, "SGD", None),
+        ({**rate, "optimizer": "rmsprop"}, "RMSprop", None),
+        ({**rate, "optimizer": "sgd"}, "SGD", None),
     ]:
         optimizer = tfvae.recipes.factor_vae((3, 2, 1), **options).objective.get_config()[
             "optimizer"
@@ -321,8 +321,8 @@ def test_the_recipe_takes_the_discriminators_optimizer():
         assert optimizer["class_name"] == name
         assert optimizer["config"]["learning_rate"] == pytest.approx(0.02)
         assert optimizer["config"].get("beta_1") == beta_1
-    with pytest.raises(tfvae.UserError, match=r"discriminator_optimizer .*did you mean 'adam'"):
-        tfvae.recipes.factor_vae((3, 2, 1), discriminator_optimizer="adm")
+    with pytest.raises(tfvae.UserError, match=r"unknown optimizer 'adm': did you mean .*'adam'"):
+        tfvae.recipes.factor_vae((3, 2, 1), optimizer="adm")
 
 
 @pytest.mark.parametrize("units", [(), (0,), (8, 2.5)])

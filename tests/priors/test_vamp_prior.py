@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -89,18 +91,16 @@ def test_a_vae_that_starts_anew_from_its_file_has_the_same_prior(make_vae, binar
 @pytest.mark.parametrize(
     ("likelihood", "options", "low", "high"),
     [
-        ("bernoulli", None, 0.0, 1.0),
-        ("continuous_bernoulli", None, 0.0, 1.0),
+        ("bernoulli", {}, 0.0, 1.0),
+        ("continuous_bernoulli", {}, 0.0, 1.0),
         ("discretized_logistic", {"levels": 17}, 0.0, 16.0),
-        ("discretized_logistic", None, 0.0, 255.0),
-        ("normal", None, None, None),
+        ("discretized_logistic", {}, 0.0, 255.0),
+        ("normal", {}, None, None),
     ],
 )
 def test_pseudo_inputs_stay_in_the_range_of_the_data(likelihood, options, low, high):
-    vae = tfvae.recipes.vamp_vae(
-        (4, 4, 1), 2, hidden=(8,), pseudo_inputs=6, likelihood=likelihood,
-        likelihood_options=options,
-    )  # fmt: skip
+    made = functools.partial(tfvae.options.find("likelihood", likelihood).load(), **options)
+    vae = tfvae.recipes.vamp_vae((4, 4, 1), 2, hidden=(8,), pseudo_inputs=6, likelihood=made)
     vae.build((None, 4, 4, 1))
     start = vae.prior.inputs().numpy()
     assert len(np.unique(start)) == start.size  # components that start equal would stay so

@@ -6,10 +6,13 @@ import keras
 import numpy as np
 import pytest
 
+from tfvae.data.dataset_info import DatasetInfo
 from tfvae.errors import UserError
+from tfvae.options import AXES, REQUIRED, find, names
 from tfvae.runs import build, default_config, loop
 from tfvae.runs.config import check_config
 from tfvae.runs.rows import read_metrics
+from tfvae.runs.schema import fields, fields_of, section
 
 
 def leaves(config, prefix=""):
@@ -21,6 +24,14 @@ def leaves(config, prefix=""):
 
 
 FIELDS = sorted(leaves(default_config()))
+# Fields of the run and of every model; the others belong to a part, and are walked over below.
+OF_PARTS = {
+    field.name: (axis, name, field)
+    for axis in AXES
+    for name in names(axis)
+    for field in fields_of(axis, name).values()
+}
+OF_THE_RUN = sorted(set(FIELDS) - set(OF_PARTS))
 
 
 # What can be seen of a run, from the cheapest to the dearest.
@@ -102,46 +113,12 @@ def left_out(config, train, folder):
 
 
 LINEAR = {"beta_schedule.name": "linear"}
-CONV, RESNET = {"network": "conv"}, {"network": "resnet"}
-NORMAL = {"likelihood": "normal", "binarization": "none"}
-VDVAE = {"recipe": "vdvae", "vdvae.filters": 8}
-VQ = {"recipe": "vq_vae"}
+COSINE = {"learning_rate_schedule.name": "cosine", "learning_rate_schedule.steps": 9}
+EXPONENTIAL = {**COSINE, "learning_rate_schedule.name": "exponential"}
 # Field -> (another value, what differs then, what is set in both runs).
 TABLE = {
     "batch_size": (8, batch, {}),
-    "beta_tcvae.alpha": (3.0, loss, {"recipe": "beta_tcvae"}),
-    "beta_tcvae.gamma": (3.0, loss, {"recipe": "beta_tcvae"}),
-    "conditional_vae.conditional_prior": (False, model, {"recipe": "conditional_vae"}),
-    "factor_vae.discriminator_learning_rate": (0.1, model, {"recipe": "factor_vae"}),
-    "factor_vae.discriminator_optimizer": ("sgd", model, {"recipe": "factor_vae"}),
-    "factor_vae.gamma": (500.0, loss, {"recipe": "factor_vae"}),
-    "factor_vae.units": ((8, 8), model, {"recipe": "factor_vae"}),
-    "iaf_vae.flow_context": (8, model, {"recipe": "iaf_vae"}),
-    "iaf_vae.flow_hidden": ((8,), model, {"recipe": "iaf_vae"}),
-    "iaf_vae.flow_steps": (1, model, {"recipe": "iaf_vae"}),
-    "iwae.gradient": ("stl", loss, {"recipe": "iwae", "learning_rate": 0.1}),
-    "miwae.bounds": (2, loss, {"recipe": "miwae"}),
-    "miwae.gradient": ("dreg", loss, {"recipe": "miwae", "learning_rate": 0.1}),
-    "nvp_vae.couplings": (2, model, {"recipe": "nvp_vae"}),
-    "nvp_vae.flow_hidden": ((8,), model, {"recipe": "nvp_vae"}),
-    "vamp_vae.pseudo_inputs": (3, model, {"recipe": "vamp_vae"}),
-    "ladder_vae.levels": (2, model, {"recipe": "ladder_vae"}),
-    "ladder_vae.warm_up": (2, loss, {"recipe": "ladder_vae"}),
-    "two_layer_vae.upper_hidden": ((8,), model, {"recipe": "two_layer_vae"}),
-    "two_layer_vae.activation": ("relu", model, {"recipe": "two_layer_vae"}),
-    "two_layer_vae.warm_up": (2, loss, {"recipe": "two_layer_vae"}),
-    "vdvae.bottleneck": (0.5, model, VDVAE),
-    "vdvae.decoder": ("4x1,1x1", model, VDVAE),
-    "vdvae.encoder": ("8x1,8d2,4x1,4d4,1x2", model, VDVAE),
-    "vdvae.filters": (16, model, VDVAE),
-    "vdvae.warm_up": (2, loss, VDVAE),
-    "vq_vae.code_prior": ("categorical", model, VQ),
-    "vq_vae.codes": (7, model, VQ),
-    "vq_vae.commitment": (9.0, loss, VQ),
-    "vq_vae.decay": (0.1, loss, VQ),
-    "vq_vae.pieces": (4, model, VQ),
-    "vq_vae.prior_steps": (5, model, VQ),
-    "vq_vae.restart": (0.9, model, VQ),
+    "accumulation_steps": (2, loss, {"learning_rate": 0.1}),
     "beta": (0.5, loss, {}),
     "beta_schedule.name": ("cyclical", loss, {"beta_schedule.steps": 2}),
     "beta_schedule.start": (0.5, loss, LINEAR),
@@ -151,36 +128,43 @@ TABLE = {
     "capacity": (30.0, loss, {}),
     "checkpoint_every": (2, files, {"epochs": 2}),
     "checkpoints_kept": (1, files, {"epochs": 2}),
-    "conv.filters": ((4, 8), model, CONV),
-    "conv.units": (16, model, CONV),
     "damaged": ("skip", left_out, {"image_size": (4, 4)}),
+    "clipnorm": (1e-3, loss, {"optimizer": "sgd"}),
     "dataset": ("sprites", batch, {}),
+    "ema_momentum": (0.5, model, {}),
     "epochs": (2, files, {"epochs": 1}),
     "evaluation.examples": (30, files, {"epochs": 1}),
     "evaluation.samples": (3, files, {"epochs": 1}),
     "free_bits": (30.0, loss, {}),
+    "global_clipnorm": (1e-3, loss, {"optimizer": "sgd"}),
     "hidden": ((8, 8), model, {}),
     "image_size": ((4, 4), batch, {"image_size": (6, 6)}),
     "keep_best": (False, files, {"epochs": 1}),
+    "kl": ("monte_carlo", loss, {}),
     "latent_dim": (3, model, {}),
     "learning_rate": (0.1, loss, {}),
+    "learning_rate_schedule.end": (0.5, model, COSINE),
+    "learning_rate_schedule.name": ("exponential", model, COSINE),
+    "learning_rate_schedule.rate": (0.1, model, EXPONENTIAL),
+    "learning_rate_schedule.steps": (5, model, COSINE),
+    "learning_rate_schedule.warmup_steps": (3, loss, {"learning_rate": 0.1}),
     "likelihood": ("continuous_bernoulli", batch, {}),
     "network": ("conv", model, {}),
     "nan_cap": (3, steps_left_out, {"on_nan": "skip"}),
-    "normal.scale": ("0.5", loss, NORMAL),
+    "objective": ("iwae", loss, {}),
     "on_nan": ("skip", steps_left_out, {}),
+    "optimizer": ("sgd", loss, {}),
     "panels_every": (1, files, {"epochs": 1}),
     "policy": ("mixed_bfloat16", loss, {}),
-    "posterior": ("full_covariance", loss, {}),
+    "posterior": ("multivariate_normal_tril", loss, {}),
+    "prior": ("mixture_of_normals", loss, {}),
     "recipe": ("beta_vae", loss, {}),
-    "resnet.blocks": (2, model, RESNET),
-    "resnet.filters": ((4, 8), model, RESNET),
-    "resnet.units": (16, model, RESNET),
     "samples": (3, loss, {}),
     "seed": (1, weights, {}),
     "steps_per_execution": (3, calls, {"epochs": 1}),
     "test_split": ("test[40:80]", files, {"epochs": 1}),
     "train_split": ("train[96:192]", batch, {}),
+    "weight_decay": (0.5, loss, {"learning_rate": 0.1}),
     "xla": (True, model, {}),
 }
 
@@ -200,7 +184,7 @@ def seen_before():
     return {}
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", OF_THE_RUN)
 def test_every_field_has_an_effect(field, tiny, train, tmp_path, request, seen_before):
     assert field in TABLE, f"no row for the new field {field}: say what it changes"
     value, observe, both = TABLE[field]
@@ -224,7 +208,123 @@ def test_what_differs_is_the_field_and_not_the_time_of_day(observe, tiny, train,
 
 
 def test_the_table_has_no_field_of_yesterday():
-    assert sorted(TABLE) == FIELDS
+    assert sorted(TABLE) == OF_THE_RUN
+
+
+# Text that no list of choices gives, by the argument's name.
+TEXTS = {"activation": "gelu", "optimizer": "sgd", "decoder": "4x1,1x1",
+         "encoder": "8x1,8d2,4x1,4d4,1x2"}  # fmt: skip
+# What a part needs beside its name.
+BESIDE = {
+    "conditional_normal": {"recipe": "conditional_vae"},
+    "relaxed_one_hot_categorical": {"latent_dim": 3},
+    "mixture_normal": {"mixture_normal.num_components": 2},
+    "mixture_logistic": {"mixture_logistic.num_components": 2},
+    "mixture_normal_posterior": {"mixture_normal_posterior.num_components": 2},
+    "mixture_logistic_posterior": {"mixture_logistic_posterior.num_components": 2},
+    "categorical_mixture_of_one_hot_categorical": {
+        "categorical_mixture_of_one_hot_categorical.num_components": 2
+    },
+}
+
+
+def another(option):
+    """A value that an option does not have by itself."""
+    if option.choices:
+        return next(choice for choice in option.choices if choice != option.default)
+    kind = option.kinds[0]
+    if kind is str:
+        return TEXTS[option.name]
+    if kind is bool:
+        return not option.default
+    if kind is tuple:
+        return (8,)
+    if kind is int:
+        return 3 if option.default is REQUIRED else (option.default or 1) + 1
+    return 0.3
+
+
+def chosen(tiny, axis, name):
+    """A configuration that takes a part."""
+    beside = BESIDE.get(section(axis, name), {})
+    binarization = {} if name == "bernoulli" or axis != "likelihood" else {"binarization": "none"}
+    return tiny({axis: name, **binarization, **beside})
+
+
+def info_for(config, axis, name):
+    """Vectors for what takes no image."""
+    part = find(axis, name)
+    vectors = axis == "likelihood" and "event_size" in part.arguments
+    return build.data_info(config) if not vectors else VECTOR_INFO
+
+
+VECTOR_INFO = DatasetInfo.of("some", (3,), train=9, test=9)
+
+
+def made(config, info):
+    keras.utils.clear_session()  # the names are counted from there
+    vae = build.make_model(config, info)
+    return json.dumps(keras.saving.serialize_keras_object(vae), sort_keys=True)
+
+
+@pytest.mark.parametrize("field", sorted(OF_PARTS))
+def test_every_field_of_a_part_reaches_it(field, tiny):
+    axis, name, entry = OF_PARTS[field]
+    one, other = chosen(tiny, axis, name), chosen(tiny, axis, name)
+    with other.ignore_type():
+        other.update_from_flattened_dict({field: another(entry.option)})
+    info = info_for(one, axis, name)
+    for config in (one, other):
+        check_config(config)
+    assert made(one, info) != made(other, info)
+
+
+@pytest.mark.parametrize(
+    ("axis", "name"), [(axis, name) for axis in AXES if axis != "recipe" for name in names(axis)]
+)
+def test_every_part_is_reached_by_its_name(axis, name, tiny):
+    """A class that is added to a folder is tried here by itself."""
+    config = chosen(tiny, axis, name)
+    check_config(config)
+    vae = build.make_model(config, info_for(config, axis, name))
+    part = {
+        "likelihood": lambda: vae.decoder.head,
+        "posterior": lambda: vae.encoder.head,
+        "prior": lambda: vae.prior,
+        "objective": lambda: vae.objective,
+        "network": lambda: None,
+    }[axis]()
+    if part is not None:
+        assert type(part) is find(axis, name).load()
+
+
+def test_a_recipe_and_a_part_of_one_name_have_the_same_options():
+    """They share a sub-config: what it says has to count for both."""
+    for name in set(names("recipe")) & set(names("objective")):
+        of_recipe, of_part = fields_of("recipe", name), fields_of("objective", name)
+        assert set(of_recipe) == set(of_part)
+        for argument, field in of_recipe.items():
+            assert field.option._replace(help="") == of_part[argument].option._replace(help="")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_says_what_it_is(field):
+    assert fields()[field].option.help
+
+
+@pytest.mark.parametrize("field", [name for name, field in fields().items() if field.option.bounds])
+def test_every_bound_is_held(field, tiny):
+    """One step beyond the bounds that the signature has, on either side, and NaN."""
+    option = fields()[field].option
+    low, high = option.bounds.low, option.bounds.high
+    for value in (low if option.bounds.above else low - 1, high + 1, float("nan")):
+        config = tiny()
+        value = (8, value) if option.kinds == (tuple,) else value
+        with config.ignore_type():
+            config.update_from_flattened_dict({field: value})
+        with pytest.raises(UserError, match=rf"config\.{field.replace('.', '[.]')}\b.*give") as e:
+            check_config(config)
+        assert "\n" not in str(e.value)
 
 
 def test_the_seed_reaches_weights_order_and_noise(tiny):
@@ -279,7 +379,13 @@ def test_a_schedule_without_a_beta_ends_at_the_recipes_own(recipe, end, tiny):
     [
         ("recipe", "beta_vea", "beta_vae"),
         ("network", "restnet", "resnet"),
-        ("posterior", "full_covarance", "full_covariance"),
+        ("posterior", "multivariate_normal_trl", "multivariate_normal_tril"),
+        ("prior", "vamp_pior", "vamp_prior"),
+        ("objective", "iwea", "iwae"),
+        ("optimizer", "adm", "adam"),
+        ("mlp.activation", "relo", "relu"),
+        ("iwae.gradient", "drge", "dreg"),
+        ("learning_rate_schedule.name", "cosin", "cosine"),
         ("likelihood", "bernouli", "bernoulli"),
         ("policy", "mixed_float61", "mixed_float16"),
         ("on_nan", "skp", "skip"),
@@ -301,37 +407,13 @@ def test_a_mistyped_name_is_refused_with_the_nearest_one(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("batch_size", 0),
-        ("batch_size", -1),
-        ("epochs", 0),
-        ("latent_dim", 0),
-        ("learning_rate", 0.0),
-        ("learning_rate", -1e-3),
-        ("learning_rate", float("nan")),
-        ("seed", -1),
-        ("beta", -1.0),
-        ("beta", float("nan")),
-        ("free_bits", -0.5),
-        ("capacity", -0.5),
-        ("samples", 0),
         ("checkpoint_every", 0),
         ("checkpoint_every", "2 hours"),
         ("checkpoint_every", "0 steps"),
         ("checkpoint_every", True),
         ("checkpoint_every", 1.5),
-        ("checkpoints_kept", 0),
-        ("nan_cap", -1),
-        ("steps_per_execution", 0),
-        ("panels_every", -1),
-        ("evaluation.samples", 0),
-        ("evaluation.examples", -1),
-        ("beta_schedule.steps", 0),
-        ("hidden", (8, 0)),
         ("hidden", (8.5,)),
         ("conv.filters", ()),
-        ("conv.filters", (8, -1)),
-        ("conv.units", 0),
-        ("resnet.blocks", -1),
         ("image_size", (8,)),
     ],
 )
@@ -347,6 +429,21 @@ def test_a_number_out_of_range_is_refused(field, value, tiny):
 def test_contradictions_are_refused(tiny):
     with pytest.raises(UserError, match="exclude each other"):
         check_config(tiny(free_bits=1.0, capacity=1.0))
+    with pytest.raises(UserError, match="exclude each other"):
+        check_config(tiny(clipnorm=1.0, global_clipnorm=1.0))
+    with pytest.raises(UserError, match=r"config\.prior='vamp_prior': the recipe nvp_vae has its"):
+        check_config(tiny(recipe="nvp_vae", prior="vamp_prior"))
+    with pytest.raises(UserError, match=r"config\.beta=2\.0: the recipe iwae has its own beta"):
+        check_config(tiny(recipe="iwae", beta=2.0))
+    with pytest.raises(UserError, match=r"config\.beta=2\.0: the objective iwae does not take it"):
+        check_config(tiny(objective="iwae", beta=2.0))
+    for more in ({"objective": "iwae"}, {"recipe": "iwae"}):
+        with pytest.raises(UserError, match=r"beta_schedule\.name=linear: the .* iwae has no beta"):
+            check_config(tiny({**LINEAR, **more}))
+    with pytest.raises(UserError, match=r"mixture_normal\.num_components is not set.*give"):
+        check_config(tiny(likelihood="mixture_normal", binarization="none"))
+    with pytest.raises(UserError, match=r"set config\.learning_rate_schedule\.steps"):
+        check_config(tiny(learning_rate_schedule__name="cosine"))
     with pytest.raises(UserError, match=r"config\.network=mlp"):
         build.build_model(tiny(dataset="vectors", network="conv", likelihood="normal"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from tfvae import recipes
+from tfvae import options, recipes
 from tfvae.runs import cores, default_config
 from tfvae.runs.build import build_model
 from tfvae.trainer.branches import why_whole
@@ -124,7 +124,7 @@ def test_without_shared_cores_a_batch_stays_whole(threads):
 
 def test_the_lists_are_of_networks_and_recipes():
     for network, names in cores.PAYS.items():
-        assert network in recipes.NETWORKS
+        assert network in options.names("network")
         assert set(names) <= set(recipes.names())
 
 

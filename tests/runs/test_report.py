@@ -52,3 +52,11 @@ def test_time_is_summed_and_speed_is_the_median():
     found = cells(table_lines(TABLE, rows))
     assert found["training time"] == "35 s, 3 epochs"
     assert found["training speed"] == "1000 images per second"
+
+
+def test_what_log_p_of_codes_is():
+    exact = "\n".join(table_lines({**TABLE, "log_prob_kind": "exact"}))
+    assert "log p(x), exact" in exact
+    bound = "\n".join(table_lines({**TABLE, "log_prob_kind": "elbo"}))
+    assert "not known" in bound
+    assert "gap" not in bound

@@ -56,6 +56,44 @@ def test_weights_and_slots_are_those_of_keras(options):
         np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"weight_decay": 0.01, "use_ema": True, "ema_momentum": 0.9}, {"amsgrad": True}, "scaled"],
+    ids=["defaults", "decayed and averaged", "amsgrad", "scaled"],
+)
+def test_two_replicas_take_the_steps_of_keras(mirrored, options):
+    """The gradients differ by replica, so that a sum that is left out would show."""
+    x = np.random.default_rng(0).normal(size=(4, 2, 5, 4)).astype(np.float32)
+    runs = []
+    for kind in (tfvae.trainer.Adam, keras.optimizers.Adam):
+        with mirrored.scope():
+            keras.utils.set_random_seed(0)
+            dense = keras.layers.Dense(3)
+            dense.build((None, 4))
+            optimizer = kind(0.05, **({} if options == "scaled" else options))
+            if options == "scaled":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer, 8.0, 2)
+            optimizer.build(dense.trainable_weights)
+
+        def step(batch, dense=dense, optimizer=optimizer):
+            number = tf.distribute.get_replica_context().replica_id_in_sync_group
+            weights = dense.trainable_weights
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean(tf.square(dense(tf.gather(batch, number)) - 1.0))
+                loss = optimizer.scale_loss(loss)
+            optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+
+        run = tf.function(lambda batch, step=step: mirrored.run(step, args=(batch,)))
+        for batch in x:
+            run(tf.constant(batch))
+        variables = [*dense.trainable_weights, *optimizer.variables]
+        runs.append([mirrored.experimental_local_results(v.value) for v in variables])
+    assert len(runs[0]) == len(runs[1]) > 4
+    for ours, theirs in zip(*runs, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
+
+
 def test_it_is_one_operation_a_weight_and_compiles():
     (weights, _), (others, _) = (trained(tfvae.trainer.Adam, jit=jit) for jit in (False, True))
     for one, other in zip(weights, others, strict=True):
@@ -63,6 +101,8 @@ def test_it_is_one_operation_a_weight_and_compiles():
     variable = keras.Variable(np.zeros(3, np.float32))
     optimizer = tfvae.trainer.Adam()
     optimizer.build([variable])
+    optimizer.update_step(tf.ones(3), variable, 0.1)  # by itself: Keras's
+    np.testing.assert_allclose(variable, -0.1 * np.ones(3), rtol=1e-3)
     step = tf.function(lambda g: optimizer.apply_gradients([(g, variable)]))
     graph = step.get_concrete_function(tf.TensorSpec([3])).graph
     assert sum(op.type == "ResourceApplyAdam" for op in graph.get_operations()) == 1

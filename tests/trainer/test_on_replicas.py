@@ -45,12 +45,12 @@ class Report(ELBO):
 
 @pytest.fixture
 def without_noise(make_vae):
-    def make(objective=None, encoder=Point, regularizer=None):
+    def make(objective=None, encoder=Point, regularizer=None, **options):
         decoder = make_vae(built=False).decoder
         keras.utils.set_random_seed(1)
         vae = tfvae.VAE(encoder(regularizer), decoder, objective=objective)
         vae.build((None, 3, 2, 1))
-        vae.compile(keras.optimizers.SGD(0.5))
+        vae.compile(keras.optimizers.SGD(0.5, **options))
         return vae
 
     return make
@@ -69,6 +69,10 @@ def without_noise(make_vae):
         (7, {"objective": lambda: ELBO(4.0, capacity=2.0)}),
         (7, {"regularizer": keras.regularizers.L2(0.5)}),
         (7, {"weights": True}),
+        # Keras clips each replica's share and adds the shares up afterwards.
+        (7, {"clipnorm": 0.3}),
+        (7, {"clipvalue": 0.02}),
+        (7, {"global_clipnorm": 0.3}),
     ],
     # No addresses in the names: processes that share the tests have to agree on them.
     ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value),
@@ -154,11 +158,33 @@ def test_a_version_of_keras_that_is_not_known(
     assert ("tried with Keras 3.12 to 3.15, and this is Keras 3.16.0" in caplog.text) != known
 
 
-def test_xla_is_refused(without_noise, mirrored):
+@pytest.mark.parametrize(
+    ("of_optimizer", "of_compile", "name"),
+    [
+        ({}, {"jit_compile": True}, "jit_compile=True"),
+        ({"gradient_accumulation_steps": 2}, {}, "gradient_accumulation_steps=2"),
+        ({"use_ema": True, "ema_overwrite_frequency": 3}, {}, "ema_overwrite_frequency=3"),
+    ],
+    ids=["xla", "accumulation", "averages"],
+)
+def test_what_fails_there_is_refused(make_vae, mirrored, of_optimizer, of_compile, name):
     with mirrored.scope():
-        vae = without_noise()
-    with pytest.raises(tfvae.UserError, match="jit_compile=True does not work on several rep"):
-        vae.compile("sgd", jit_compile=True)
+        vae = make_vae(built=False)
+    with pytest.raises(tfvae.UserError, match=f"{name} does not work on several replicas"):
+        vae.compile(keras.optimizers.SGD(0.1, **of_optimizer), **of_compile)
+
+
+def test_keras_still_cannot_accumulate_there(mirrored):
+    """Where this fails, Keras has been repaired: see `arguments.check_on_replicas`."""
+    with mirrored.scope():
+        weight = keras.Variable(np.zeros(3, np.float32))
+        optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+        optimizer.build([weight])
+    step = tf.function(
+        lambda: mirrored.run(lambda: optimizer.apply_gradients([(tf.ones(3), weight)]))
+    )
+    with pytest.raises(RuntimeError, match="merge_call"):
+        step()
 
 
 def test_noise_differs_between_replicas(make_vae, mirrored, binary):

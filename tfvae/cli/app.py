@@ -11,13 +11,15 @@ from pathlib import Path
 from absl import app, flags
 
 import tfvae
+from tfvae.cli.listing import width
 from tfvae.cli.quiet import import_quietly
 from tfvae.errors import LostWorkerError, UserError, readable_errors, unknown_name
 
-__all__ = ["run_command"]
+__all__ = ["known_configs", "run_command"]
 
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 TRY_AGAIN = PREEMPTED = 75  # after SIGTERM: "a temporary failure" in sysexits.h
+VERSION = ("--version", "-version")
 HELP = ("--help", "-help", "-h", "--helpshort")
 
 
@@ -26,7 +28,8 @@ def _config_folders() -> list[Path]:
     return [package / "configs", package.parent / "configs"]
 
 
-def _known_configs() -> list[str]:
+def known_configs() -> list[str]:
+    """The names of the configurations that come with the package."""
     folders = _config_folders()
     return sorted({p.stem for f in folders for p in f.glob("*.py") if p.stem != "__init__"})
 
@@ -50,7 +53,7 @@ def find_config(path: str) -> str:
             found = folder / f"{Path(path).stem}.py"
             if found.is_file():
                 return str(found)
-    unknown = unknown_name("configuration", Path(path).stem, _known_configs())
+    unknown = unknown_name("configuration", Path(path).stem, known_configs())
     raise UserError(f"no file {path!r}: {unknown}")
 
 
@@ -93,13 +96,27 @@ def _parse(argv: Sequence[str]) -> list[str]:
 
 def _help(title: str, holders: Sequence[flags.FlagHolder]) -> str:
     """The command's own flags; absl would list those of the file that was started."""
-    lines = [title.replace("`", ""), ""]
+    lines = [*textwrap.wrap(title.replace("`", ""), width()), ""]
     for holder in holders:
         flag = flags.FLAGS[holder.name]
         lines.append(f"  --{flag.name}" + ("" if flag.default is None else f"={flag.value}"))
-        lines += textwrap.wrap(flag.help, 88, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        lines += textwrap.wrap(
+            flag.help, width(), initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    lines += ["  --version", "      Prints the version."]
     if "config" in flags.FLAGS:
-        lines += ["", f"Configurations: {', '.join(_known_configs())}"]
+        lines += [
+            "  --list, --list=NAME",
+            *textwrap.wrap(
+                "Prints the names of all recipes, datasets, likelihoods, posteriors, priors, "
+                "objectives and configurations; or what one of them takes.",
+                width(),
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
+            ),
+            "",
+            *textwrap.wrap(f"Configurations: {', '.join(known_configs())}", width()),
+        ]
     return "\n".join(lines)
 
 
@@ -113,6 +130,9 @@ def run_command(main: Callable[[], int | None], title: str, *holders: flags.Flag
     """
     if any(argument in HELP for argument in sys.argv[1:]):
         print(_help(title, holders))
+        sys.exit(0)
+    if any(argument in VERSION for argument in sys.argv[1:]):
+        print(f"tfvae {tfvae.__version__}")
         sys.exit(0)
 
     def guarded(argv: Sequence[str]) -> int | None:

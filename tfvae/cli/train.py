@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 
 from absl import flags
 from ml_collections import config_flags
 
-from tfvae.cli.app import INTERRUPTED, PREEMPTED, run_command
+from tfvae.cli.app import INTERRUPTED, PREEMPTED, known_configs, run_command
+from tfvae.cli.listing import listing
+from tfvae.cli.quiet import import_quietly
+from tfvae.errors import UserError
 
 __all__ = ["main", "run"]
 
@@ -45,6 +49,7 @@ _ON_NAN = flags.DEFINE_enum(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
 )
+_VERBOSE = flags.DEFINE_bool("verbose", False, "Show all values of an epoch, below its line.")
 
 
 def main() -> int:
@@ -72,6 +77,7 @@ def main() -> int:
             strategy=strategy,
             data_dir=_DATA_DIR.value,
             override=_OVERRIDE.value,
+            verbose="all" if _VERBOSE.value else "auto",
         )
     except Interrupted as stop:
         print(
@@ -83,10 +89,29 @@ def main() -> int:
     return 0
 
 
+def _list() -> None:
+    """Prints what `--list` or `--list=NAME` asks for, and ends the command."""
+    asked = [a.lstrip("-") for a in sys.argv[1:] if re.fullmatch(r"--?list(=.*)?", a)]
+    if not asked:
+        return
+    name = asked[-1].partition("=")[2]
+    if not name:
+        import_quietly()  # data sets are registered as they are imported
+    try:
+        print(listing(name, known_configs()))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(0)
+
+
 def run() -> None:
     """Entry point of the console script."""
+    _list()
     flags.mark_flags_as_required(["config", "workdir"])
-    holders = (_STRATEGY, _START_TIMEOUT, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR)
+    holders = (
+        _STRATEGY, _START_TIMEOUT, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR, _VERBOSE
+    )  # fmt: skip
     run_command(main, __doc__, _CONFIG, _WORKDIR, *holders)
 
 

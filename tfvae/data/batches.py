@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfvae.data.tables import dense
 from tfvae.errors import UserError
 
 __all__ = [
     "as_float",
     "bounds",
     "first_batch",
-    "number_of_examples",
     "part_of",
     "unpack",
     "with_context",
@@ -34,12 +34,17 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         context = None
     if weights is not None:
         weights = tf.reshape(weights, [-1])  # Keras takes [batch, 1] as well
+        if not weights.shape[:1].is_compatible_with(x.shape[:1]):
+            raise UserError(
+                f"there are {weights.shape[0]} sample weights for {x.shape[0]} examples: give one "
+                "for each example"
+            )
     return as_float(x), context, weights
 
 
 def as_float(x) -> tf.Tensor:
     """Makes a tensor of x: float64 stays, every other type becomes float32."""
-    x = tf.convert_to_tensor(x)
+    x = tf.convert_to_tensor(dense(x))
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 
@@ -87,22 +92,6 @@ def first_batch(x, y=None, weights=None):
             "one whole batch)"
         )
     return batch
-
-
-def number_of_examples(x, batch) -> int | None:
-    """Counts the examples of what `fit` was given, as far as that is known without reading it.
-
-    Args:
-        x: As in `first_batch`.
-        batch: Its first batch. A last one that is not full counts as a full one.
-
-    Returns:
-        The number; None where the length is unknown.
-    """
-    if hasattr(x, "shape"):
-        return len(x)
-    batches = int(x.cardinality()) if isinstance(x, tf.data.Dataset) else len(x)
-    return None if batches < 0 else batches * int(unpack(batch)[0].shape[0])
 
 
 def bounds(size, number, parts: int) -> tuple:

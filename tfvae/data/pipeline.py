@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfvae.data.counting import holds
 from tfvae.data.order import Order
 from tfvae.data.parallelism import PREFETCHED, threads, without_tuning
 from tfvae.data.rows import MadeOfRows, Rows, is_made_of
@@ -50,6 +51,7 @@ def build_dataset(
         epochs = functools.partial(_one, epoch=_epoch(order, epoch), start_step=start_step)
     size = tf.data.INFINITE_CARDINALITY if repeat else order.steps - start_step
     dataset = _dataset(source, order, view, epochs, size, labels=labels)
+    holds(dataset, len(order.part))
     if source.parallel and order.workers == 1:
 
         def share(worker: int, workers: int) -> tf.data.Dataset:

@@ -44,7 +44,7 @@ def write_tfrecord(
         Path of the manifest, `<path>.manifest.json`: records, bytes and SHA-256 of each file.
 
     Example:
-        >>> tfvae.data.write_tfrecord("train.tfrecord", x_train, y_train, shards=16)
+        >>> tfvae.data.write_tfrecord("train.tfrecord", x_train, y_train, shards=16)  # uint8
         >>> train = tfvae.data.load("tfrecord:train-*.tfrecord", "all")
     """
     path = os.fspath(path)
@@ -96,7 +96,7 @@ def check_tfrecord(manifest: str | os.PathLike) -> int:
     Example:
         >>> manifest = tfvae.data.write_tfrecord("train.tfrecord", x_train)
         >>> tfvae.data.check_tfrecord(manifest)
-        60000
+        100
     """
     manifest = os.fspath(manifest)
     entries = _entries(manifest)

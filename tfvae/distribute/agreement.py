@@ -11,14 +11,14 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
-from tensorflow.python.eager import context as tf_context
 
 from tfvae import __version__
 from tfvae.distribute.cluster import task_names
 from tfvae.distribute.workers import several_workers
+from tfvae.distributions.tf_compat import cluster_store
 from tfvae.errors import LostWorkerError, UserError, one_line
 
-__all__ = ["agree", "difference", "has_started", "versions"]
+__all__ = ["agree", "difference", "versions"]
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 LIMIT = 600.0  # seconds that a worker waits for the others to come to the same place
@@ -33,11 +33,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found
-
-
-def has_started() -> bool:
-    """Whether TensorFlow's runtime has started: it takes no cluster from then on."""
-    return tf_context.context()._initialized
 
 
 def agree(
@@ -120,7 +115,7 @@ def _exchange(strategy: tf.distribute.Strategy, text: str, limit: float) -> list
     resolver = strategy.cluster_resolver
     own = f"{resolver.task_type} {resolver.task_id}"
     names, place = task_names(strategy.cluster_resolver), f"tfvae/{next(_rounds)}"
-    store = tf_context.context()
+    store = cluster_store()
     store.set_config_key_value(f"{place}/{own}", text)
     texts = []
     for name in names:

@@ -8,8 +8,9 @@ import functools
 import tensorflow as tf
 
 from tfvae.distribute import cluster
-from tfvae.distribute.agreement import difference, has_started, versions
+from tfvae.distribute.agreement import difference, versions
 from tfvae.distribute.meeting import meet
+from tfvae.distributions.tf_compat import has_started
 from tfvae.errors import UserError, unknown_name
 
 __all__ = ["strategy"]
@@ -46,7 +47,7 @@ def strategy(
 
     Example:
         >>> with tfvae.distribute.strategy("mirrored").scope():
-        ...     vae = tfvae.recipes.vae((28, 28, 1), 16)
+        ...     vae = tfvae.recipes.vae((8, 8, 1), 16)
         ...     vae.compile(keras.optimizers.Adam(1e-3))
         >>> history = vae.fit(train, epochs=20)
     """

@@ -56,7 +56,7 @@ def is_chief(strategy: tf.distribute.Strategy | None = None) -> bool:
         strategy: The strategy; None: the one whose scope this is.
 
     Example:
-        >>> callbacks = [MyReport("report.csv")] if is_chief(strategy) else []
+        >>> callbacks = [keras.callbacks.CSVLogger("logs.csv")] if is_chief() else []
     """
     return (strategy or tf.distribute.get_strategy()).extended.should_checkpoint
 

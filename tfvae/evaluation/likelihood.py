@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
@@ -27,7 +26,7 @@ def evaluate_likelihood(
     chunk: int | None = None,
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
-) -> dict[str, float]:
+) -> dict[str, float | str]:
     """Estimates how well a model explains a data set.
 
     Args:
@@ -40,10 +39,12 @@ def evaluate_likelihood(
         progress: Called with the number of examples done after each batch.
 
     Returns:
-        By name: `examples`, `samples`; `elbo` and `log_prob` (means, nats), `elbo_se` and
-        `log_prob_se` (standard errors of the means over the examples, nats); `gap` (log_prob −
-        elbo, nats: what the posterior and its sampling lose); `bits_per_dim` of log_prob where
-        the data are discrete; `active_units` of all latent groups.
+        By name: `examples`, `samples`, `log_prob_kind` (see `VAE.log_prob_kind`: with `"elbo"` the
+        gap is 0 because log p(x) is not known, and not because the posterior is right); `elbo` and
+        `log_prob` (means, nats), `elbo_se` and `log_prob_se` (standard errors of the means over
+        the examples, nats); `gap` (log_prob − elbo, nats: what the posterior and its sampling
+        lose); `bits_per_dim` of log_prob where the data are discrete; `active_units` of all latent
+        groups.
 
     Raises:
         UserError: If there is no example.
@@ -58,7 +59,7 @@ def evaluate_likelihood(
     elbos, log_probs, means = [], [], []
     done, symbols = 0, None
     for i, batch in enumerate(dataset):
-        x, context, _ = unpack(batch)
+        x, context, *_ = vae.inputs_of(batch)
         if examples is not None:
             x, context = (None if t is None else t[: examples - done] for t in (x, context))
         done += int(x.shape[0])
@@ -75,7 +76,8 @@ def evaluate_likelihood(
             break
     if not done:
         raise UserError("there is no example to evaluate: the data set is empty")
-    table = {"examples": done, "samples": samples}
+    # What log_prob is: of codes it may be the exact sum, or no more than the ELBO.
+    table = {"examples": done, "samples": samples, "log_prob_kind": vae.log_prob_kind}
     for name, values in [("elbo", elbos), ("log_prob", log_probs)]:
         values = np.concatenate(values).astype(np.float64)
         table[name] = float(values.mean())

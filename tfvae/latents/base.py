@@ -42,6 +42,8 @@ class LatentStructure(keras.layers.Layer):
         event_shape: Shape of z (of the top group where there are several); None before it is built.
     """
 
+    has_noise = True  # whether q(z|x) has more than one value of z
+
     def __init__(self, **kwargs):
         # Probability is float32 under a mixed precision policy too.
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
@@ -183,6 +185,17 @@ class LatentStructure(keras.layers.Layer):
             `[batch, *code_shape]` or `[K, batch, *code_shape]`.
         """
         return tf.convert_to_tensor(z)
+
+    def every_z(self, limit: int) -> tf.Tensor | None:
+        """All values of z, where they are countable and no more than `limit`: here, they are not.
+
+        Args:
+            limit: How many there may be.
+
+        Returns:
+            `[n, *event]`, or None. With them log p(x) is a sum, see `VAE.log_prob`.
+        """
+        return None
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n codes for the decoder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -61,7 +62,10 @@ class VectorQuantizer(ConditionalStructure):
         event_shape: Shape of the map of codes.
 
     Example:
-        >>> vae = tfvae.VAE(conv_net, decoder, latents=VectorQuantizer(codes=128))
+        >>> features = keras.Sequential([keras.layers.Conv2D(4, 3, 2), keras.layers.Conv2D(2, 1)])
+        >>> decoder = Decoder(MLP([16]), tfvae.layers.IndependentBernoulli((8, 8, 1)))
+        >>> vae = tfvae.VAE(features, decoder, latents=VectorQuantizer(codes=128))
+        >>> vae.compile("adam")
         >>> history = vae.fit(train)
         >>> vae.latents.fit(vae, train)
         >>> images = vae.sample(16)
@@ -70,6 +74,8 @@ class VectorQuantizer(ConditionalStructure):
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
         Eqs. 2 and 3.
     """
+
+    has_noise = False
 
     def __init__(
         self,
@@ -194,6 +200,14 @@ class VectorQuantizer(ConditionalStructure):
         """The entries of a map of codes, `[..., *event]` integers."""
         return self.codebook.look_up(tf.cast(z, tf.int32))
 
+    def every_z(self, limit: int) -> tf.Tensor | None:
+        """All maps of codes, if they are no more than `limit`."""
+        positions = math.prod(self.event_shape)
+        if positions * math.log(self.codes) > math.log(limit) + 1e-9:
+            return None
+        maps = np.indices([self.codes] * positions, np.int32).reshape([positions, -1]).T
+        return tf.constant(maps.reshape([-1, *self.event_shape]))
+
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
         """Draws n maps of codes from their prior; `temperature` divides its logits."""
         prior = tempered(self(context=context), temperature)
@@ -220,6 +234,12 @@ class VectorQuantizer(ConditionalStructure):
             None if parts[0] is None else np.concatenate(parts)
             for parts in zip(*found, strict=True)
         )
+        # Whatever order the batches came in, which is another one in a resumed run.
+        columns = np.reshape(codes, [len(codes), -1])
+        if vectors is not None:
+            columns = np.concatenate([vectors, columns], axis=1)
+        order = np.lexsort(columns.T[::-1])
+        codes, vectors = (None if part is None else part[order] for part in (codes, vectors))
         self.code_prior.fit(codes, vectors, epochs=epochs, seed=seed, verbose=verbose)
 
     def finish(self, vae, dataset) -> None:

@@ -46,6 +46,7 @@ class AutoregressiveTransform(DistributionLayer):
 
     params_per_element = None
     event_argument = None
+    roles = ()
 
     def __init__(
         self,

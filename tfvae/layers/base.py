@@ -107,6 +107,12 @@ class DistributionLayer(keras.layers.Layer):
 
     params_per_element = 1  # None: inputs of any size
     event_argument = "event_shape"  # the constructor's name for it, None if it has none
+    # What a recipe and the command line take the layer for, by its name: `"likelihood"`,
+    # `"posterior"`; none where it is made of other objects.
+    roles = ("likelihood",)
+    # What data a likelihood is given by name: `"unit"`, grey values on [0, 1] or bits;
+    # `"levels"`, the integers of an image, or counts.
+    values = "unit"
     params_size = _ParamsSize()
 
     def __init__(

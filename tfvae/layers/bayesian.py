@@ -92,8 +92,10 @@ class BayesianLayer(keras.layers.Layer):
             return
         kl = tf.reduce_sum(kl)
         weight = at_step(self.kl_weight, self)
-        self._added[part] = kl if weight is None else tf.cast(weight, kl.dtype) * kl
-        self.add_loss(self._added[part])
+        kl = kl if weight is None else tf.cast(weight, kl.dtype) * kl
+        self.add_loss(kl)
+        if any(loss is kl for loss in self.losses):  # not in a pass that leaves nothing behind
+            self._added[part] = kl
 
     def map(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The linear map in the compute dtype."""

@@ -77,6 +77,8 @@ class IndependentCategorical(DistributionLayer):
         section 3.1.
     """
 
+    values = "levels"
+
     def __init__(
         self,
         event_shape: int | Sequence[int] = (),

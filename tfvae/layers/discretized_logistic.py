@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -43,6 +44,7 @@ class DiscretizedLogistic(DistributionLayer):
         section 5.1. Salimans et al., "PixelCNN++", 2017, equation 2.
     """
 
+    values = "levels"
     params_per_element = 2
 
     def __init__(
@@ -52,7 +54,7 @@ class DiscretizedLogistic(DistributionLayer):
         validate_args: bool = False,
         *,
         levels: int = 256,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

@@ -13,6 +13,7 @@ from tfvae.distributions.outside import are_levels, log_sum_exp, zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
+from tfvae.options.bounds import Count, Positive
 
 tfd = tfp.distributions
 
@@ -194,15 +195,17 @@ class DiscretizedLogisticMixture(DistributionLayer):
         Salimans, Karpathy, Chen, Kingma, "PixelCNN++", 2017, equations 1 to 3.
     """
 
+    values = "levels"
+
     def __init__(
         self,
         event_shape: int | Sequence[int],
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        num_components: int = 10,
+        num_components: Count = 10,
         levels: int = 256,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

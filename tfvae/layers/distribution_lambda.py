@@ -40,6 +40,7 @@ class DistributionLambda(DistributionLayer):
 
     params_per_element = None
     event_argument = None
+    roles = ()
 
     def __init__(
         self,

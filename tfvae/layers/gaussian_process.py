@@ -52,6 +52,7 @@ class VariationalGaussianProcess(DistributionLayer):
     """
 
     params_per_element = None
+    roles = ()
 
     def __init__(
         self,

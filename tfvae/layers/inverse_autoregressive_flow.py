@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
+from tfvae.options.bounds import Count, Depth, Positive, Widths
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -150,6 +151,7 @@ class InverseAutoregressiveFlow(DistributionLayer):
     """
 
     event_argument = "event_size"
+    roles = ("posterior",)
 
     def __init__(
         self,
@@ -157,12 +159,12 @@ class InverseAutoregressiveFlow(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        steps: int = 2,
-        hidden: Sequence[int] = (320,),
-        context_size: int = 200,
+        steps: Depth = 2,
+        hidden: Widths = (320,),
+        context_size: Count = 200,
         activation: str | Callable = "elu",
         gate_bias: float = 2.0,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         kernel_initializer=None,
         **kwargs,
     ):

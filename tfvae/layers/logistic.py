@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -36,6 +37,7 @@ class IndependentLogistic(DistributionLayer):
     """
 
     params_per_element = 2
+    roles = ("posterior", "likelihood")
 
     def __init__(
         self,
@@ -43,7 +45,7 @@ class IndependentLogistic(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

@@ -15,6 +15,7 @@ from tfvae.layers.base import DistributionLayer
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.sizes import count_of
+from tfvae.options.bounds import Count, Positive
 
 tfd = tfp.distributions
 
@@ -55,10 +56,11 @@ class MixtureSameFamily(DistributionLayer):
     """
 
     event_argument = None
+    roles = ()
 
     def __init__(
         self,
-        num_components: int,
+        num_components: Count,
         component_layer: DistributionLayer,
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
@@ -127,22 +129,31 @@ class _MixtureOf(MixtureSameFamily):
 
     component: type[DistributionLayer]
     event_argument = "event_shape"
+    roles = ("posterior", "likelihood")
 
     def __init__(
         self,
-        num_components: int,
+        num_components: Count,
         event_shape: int | Sequence[int] = (),
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
+        reparameterize: bool = False,
         **kwargs,
     ):
         dtype = kwargs.get("dtype")
         component = self.component(
             event_shape, validate_args=validate_args, min_scale=min_scale, dtype=dtype
         )
-        super().__init__(num_components, component, convert_to_tensor_fn, validate_args, **kwargs)
+        super().__init__(
+            num_components,
+            component,
+            convert_to_tensor_fn,
+            validate_args,
+            reparameterize=reparameterize,
+            **kwargs,
+        )
         self.min_scale = min_scale
 
     def get_config(self) -> dict:

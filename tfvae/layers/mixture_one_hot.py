@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers.mixture import Mixture, MixtureSameFamily
 from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.options.bounds import Count
 
 tfd = tfp.distributions
 
@@ -52,11 +53,12 @@ class CategoricalMixtureOfOneHotCategorical(MixtureSameFamily):
     """
 
     event_argument = "event_size"
+    roles = ("likelihood",)
 
     def __init__(
         self,
         event_size: int,
-        num_components: int,
+        num_components: Count,
         convert_to_tensor_fn: str | Callable = "sample",
         sample_dtype: str | None = None,
         validate_args: bool = False,

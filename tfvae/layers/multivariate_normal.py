@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -40,6 +41,7 @@ class MultivariateNormalTriL(DistributionLayer):
     """
 
     event_argument = "event_size"
+    roles = ("posterior", "likelihood")
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class MultivariateNormalTriL(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        min_scale: float = 1e-3,
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)

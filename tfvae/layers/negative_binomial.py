@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.outside import are_counts, zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -48,7 +50,7 @@ class GammaPoisson(tfd.NegativeBinomial):
         return zero_outside(are_counts(x), x, 0, self._log_prob_of_counts)
 
     def _log_prob_of_counts(self, x):
-        return tfd.NegativeBinomial._log_prob(self, x)
+        return super()._log_prob(x)
 
     def _sample_n(self, n, seed=None):
         first, second = tfp.random.split_seed(seed, n=2, salt="gamma_poisson")
@@ -142,6 +144,7 @@ class IndependentNegativeBinomial(DistributionLayer):
         Lopez et al., "Deep generative modeling for single-cell transcriptomics", 2018.
     """
 
+    values = "levels"
     kinds = 1  # of parameters that always come from the layer before
 
     def __init__(
@@ -150,8 +153,8 @@ class IndependentNegativeBinomial(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        dispersion: str = "learned",
-        min_dispersion: float = 1e-3,
+        dispersion: Literal["learned", "shared"] = "learned",
+        min_dispersion: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -41,14 +43,16 @@ class IndependentNormal(DistributionLayer):
         2021 (the shared scale).
     """
 
+    roles = ("posterior", "likelihood")
+
     def __init__(
         self,
         event_shape: int | Sequence[int] = (),
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        scale: str | float = "learned",
-        min_scale: float = 1e-3,
+        scale: Literal["learned", "shared"] | Positive = "learned",
+        min_scale: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)

@@ -57,6 +57,8 @@ class IndependentPoisson(DistributionLayer):
         np.float32(1.0)
     """
 
+    values = "levels"
+
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the Poissons of `[*batch, params_size]` logarithms of rates."""
         (log_rate,) = self.split(params)

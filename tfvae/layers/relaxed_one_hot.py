@@ -13,6 +13,7 @@ from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.exact_one_hot import ExactOneHot
 from tfvae.layers.steps import at_step, count_steps
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -119,6 +120,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
     """
 
     event_argument = "event_size"
+    roles = ("posterior",)
 
     def __init__(
         self,
@@ -126,7 +128,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        temperature: float | Callable = 0.5,
+        temperature: Positive | Callable = 0.5,
         straight_through: bool = False,
         **kwargs,
     ):

@@ -12,6 +12,7 @@ from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
 from tfvae.layers.power_spherical import TurnedPowerSpherical
 from tfvae.layers.von_mises_fisher import ReparameterizedVonMisesFisher
+from tfvae.options.bounds import Positive
 
 tfd = tfp.distributions
 
@@ -23,6 +24,7 @@ class _Spherical(DistributionLayer):
 
     distribution: type[tfd.Distribution]
     event_argument = "event_size"
+    roles = ("posterior", "likelihood")
 
     def __init__(
         self,
@@ -30,7 +32,7 @@ class _Spherical(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
         *,
-        min_concentration: float = 1e-3,
+        min_concentration: Positive = 1e-3,
         **kwargs,
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)

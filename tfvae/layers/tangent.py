@@ -64,7 +64,7 @@ def around(
 
     Example:
         >>> around(tf.constant([1.0, 0.0]), tf.constant(0.6), tf.constant(0.8), tf.constant([1.0]))
-        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([0.6, 0.8], dtype=float32)>
+        <tf.Tensor: shape=(2,), dtype=float32, numpy=array([ 0.6, -0.8], dtype=float32)>
 
     References:
         Figurnov, Mohamed, Mnih, "Implicit Reparameterization Gradients", 2018, equation 4: any

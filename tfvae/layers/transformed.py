@@ -66,6 +66,7 @@ class TransformedDistribution(DistributionLayer):
     """
 
     event_argument = None
+    roles = ()
 
     def __init__(
         self,

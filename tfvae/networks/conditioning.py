@@ -25,7 +25,7 @@ def vector_of(
         `[batch, size]`; None where there is no conditioner.
 
     Raises:
-        UserError: If there is a conditioner and no context.
+        UserError: If there is a conditioner and no context, or a label is beyond its classes.
     """
     if conditioner is None:
         return None
@@ -34,7 +34,29 @@ def vector_of(
             f"{name} has a conditioner but got no context: give context=..., or data of "
             "(x, context)"
         )
-    return conditioner(tf.convert_to_tensor(context))
+    context = tf.convert_to_tensor(context)
+    _check_labels(name, conditioner, context)
+    return conditioner(context)
+
+
+def _check_labels(name: str, conditioner: keras.layers.Layer, context: tf.Tensor) -> None:
+    """Refuses labels beyond the conditioner's classes: one-hot, they would be all zeros."""
+    first = conditioner.layers[0] if isinstance(conditioner, keras.Sequential) else conditioner
+    count = getattr(first, "num_tokens", None) or getattr(first, "input_dim", None)
+    if not isinstance(first, (keras.layers.CategoryEncoding, keras.layers.Embedding)) or not count:
+        return
+    values = tf.get_static_value(context)
+    if values is None:  # in a graph; XLA leaves the check out
+        known = (context >= 0) & (context < tf.cast(count, context.dtype))
+        what = f"{name} got a label outside 0 to {count - 1}, the classes of its conditioner"
+        tf.debugging.Assert(tf.reduce_all(known), [f"tfvae.errors.UserError: {what}"])
+        return
+    wrong = values[(values < 0) | (values >= count)]
+    if wrong.size:
+        raise UserError(
+            f"{name} got the label {wrong.flat[0]}, and its conditioner has the classes 0 to "
+            f"{count - 1}"
+        )
 
 
 def join(x: tf.Tensor | None, vector: tf.Tensor | None) -> tf.Tensor | None:
@@ -86,7 +108,8 @@ class Conditioned(keras.Model):
         if context is not None and self.conditioner is None:
             raise UserError(
                 f"{self.name} got a context but has no conditioner: leave the context out "
-                "(labels=False in tfvae.data.load) or give the network a conditioner"
+                "(labels=False in tfvae.data.load), give the network a conditioner, or the model "
+                "an objective whose call takes it as its target"
             )
         vector = vector_of(self.name, self.conditioner, context)
         return join(tf.cast(inputs, self.compute_dtype), vector)

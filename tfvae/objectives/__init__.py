@@ -6,5 +6,6 @@ from tfvae.objectives.elbo import ELBO
 from tfvae.objectives.factor_vae import FactorVAE
 from tfvae.objectives.iwae import IWAE
 from tfvae.objectives.miwae import MIWAE
+from tfvae.objectives.scheduled_number import ScheduledNumber
 
-__all__ = ["ELBO", "IWAE", "MIWAE", "BetaTCVAE", "FactorVAE", "Objective"]
+__all__ = ["ELBO", "IWAE", "MIWAE", "BetaTCVAE", "FactorVAE", "Objective", "ScheduledNumber"]

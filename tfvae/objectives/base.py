@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import numbers
 
 import keras
 import tensorflow as tf
@@ -12,13 +13,15 @@ import tensorflow as tf
 from tfvae.distributions.elbo import EvidenceLowerBound
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
-from tfvae.errors import unknown_name
+from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.checks import checked_output
+from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.schedules import Schedule
 
 __all__ = ["Objective"]
 
 KL_METHODS = ("auto", "analytic", "monte_carlo")
+PLAIN = (numbers.Number, str, Schedule, type(None))  # what a compiled step holds as a constant
 
 
 class Objective(keras.layers.Layer):
@@ -26,6 +29,8 @@ class Objective(keras.layers.Layer):
 
     A concrete objective defines `call`. It reads nothing but `x` and the output, so it works with
     every latent structure. It may own weights. What `call` returns is checked when it is traced.
+    Numbers that may follow the step are class attributes, `ScheduledNumber`: these are logged and
+    saved.
 
     Args:
         samples: K, the number of posterior samples per example; None for one sample without an
@@ -35,7 +40,9 @@ class Objective(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Attributes:
-        examples: Size of the training set; `fit` sets it where it is known.
+        examples: N, size of the training set, for an objective that `needs_examples`: what was
+            assigned, else what the latest `fit` counted; None where it is unknown.
+        needs_examples: Whether `fit` has to count the training set: here, no.
 
     Example:
         An objective of one's own: the ELBO and, weighed by `strength`, the maximum mean
@@ -43,6 +50,8 @@ class Objective(keras.layers.Layer):
 
         >>> @keras.saving.register_keras_serializable(package="mine")
         ... class MMD(tfvae.objectives.Objective):
+        ...     strength = tfvae.objectives.ScheduledNumber(low=0.0)
+        ...
         ...     def __init__(self, strength=10.0, **kwargs):
         ...         super().__init__(**kwargs)
         ...         self.strength = strength
@@ -61,12 +70,11 @@ class Objective(keras.layers.Layer):
         ...         mmd = kernel(z, z) + kernel(draws, draws) - 2 * kernel(z, draws)
         ...         mmd = tf.fill(tf.shape(x)[:1], mmd)  # of the batch: for each of its examples
         ...         terms = {**self.elbo_terms(x, output, bound), "mmd": mmd}
-        ...         return tfvae.ObjectiveOutput(-bound.elbo + self.strength * mmd, terms)
-        ...
-        ...     def get_config(self):
-        ...         return {**super().get_config(), "strength": self.strength}
+        ...         return tfvae.ObjectiveOutput(-bound.elbo + self.strength(step) * mmd, terms)
         >>> model = tfvae.VAE(encoder, decoder, objective=MMD(strength=100.0))
     """
+
+    needs_examples = False
 
     def __init__(self, *, samples: int | None = None, kl: str = "auto", **kwargs):
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
@@ -75,10 +83,44 @@ class Objective(keras.layers.Layer):
             raise unknown_name("kl", kl, KL_METHODS)
         self.samples = samples
         self.kl = kl
-        self.examples = None
+        self._examples: int | None = None
+        self.counted_examples: int | None = None  # set by fit
+
+    @property
+    def examples(self) -> int | None:
+        """N, size of the training set: what was assigned, else what the latest `fit` counted."""
+        return self.counted_examples if self._examples is None else self._examples
+
+    @examples.setter
+    def examples(self, examples: int | None) -> None:
+        if examples is not None and (examples != int(examples) or examples < 1):
+            raise UserError(f"examples takes an integer from 1, got {examples!r}")
+        self._examples = None if examples is None else int(examples)
+
+    def __setattr__(self, name: str, value) -> None:
+        before = vars(self).get(name)
+        super().__setattr__(name, value)
+        follows = _is_scheduled(inspect.getattr_static(type(self), name, None))
+        changed = isinstance(value, PLAIN) and not (isinstance(before, PLAIN) and before == value)
+        if follows or (changed and name != "built"):
+            vars(self)["_assigned"] = self.assigned + 1
+
+    @property
+    def assigned(self) -> int:
+        """How often a number of this objective was assigned.
+
+        A compiled step holds the numbers as constants: it is compiled anew after an assignment.
+        """
+        return vars(self).get("_assigned", 0)
 
     def __call__(
-        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+        self,
+        x: tf.Tensor,
+        output: VAEOutput,
+        *,
+        step=0,
+        weights: tf.Tensor | None = None,
+        target: tf.Tensor | None = None,
     ) -> ObjectiveOutput:
         """Computes the loss, see `call`, and checks it.
 
@@ -89,14 +131,23 @@ class Objective(keras.layers.Layer):
             output: What the model returned for it.
             step: Training steps taken so far.
             weights: Sample weights, `[batch]`; handed to a `call` that takes them.
+            target: What stands beside x in the data, `[batch, ...]`, for a `call` that takes it.
 
         Returns:
             What `call` returned.
 
         Raises:
-            UserError: If that is not a loss and named terms of shape `[batch]`.
+            UserError: If that is not a loss and named terms of shape `[batch]`, or there is no
+                target and `call` takes one.
         """
-        given = {"weights": weights} if _takes_weights(type(self)) else {}
+        given = {"weights": weights} if _takes(type(self), "weights") else {}
+        if self.takes_target:
+            if target is None:
+                raise UserError(
+                    f"{type(self).__name__} takes a target beside x: give fit(x, y), or data of "
+                    "(x, y)"
+                )
+            given["target"] = target
         returned = self.call(x, output, step=step, **given)
         return checked_output(type(self).__name__, tf.convert_to_tensor(x), returned)
 
@@ -109,6 +160,10 @@ class Objective(keras.layers.Layer):
         only for a statistic across the batch, such as a mean rate that is held against a target;
         one without such statistics may leave the argument out.
 
+        A `call` that has an argument `target` gets what stands beside x in the data: labels for a
+        supervised head, say. `fit(x, y)` then hands y to it, and not to the networks as a context.
+        When weights are made it is zeros of float32.
+
         Args:
             x: Data, `[batch, *event]`.
             output: What the model returned for it, with K samples if `samples` is K.
@@ -119,6 +174,11 @@ class Objective(keras.layers.Layer):
             Loss and named terms per example, in nats, not weighted.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(x, output, step=0)")
+
+    @property
+    def takes_target(self) -> bool:
+        """Whether `call` has the argument `target`: y of the data is then no context."""
+        return "target" in inspect.signature(type(self).call).parameters
 
     @property
     def per_example(self) -> bool:
@@ -139,9 +199,23 @@ class Objective(keras.layers.Layer):
         return z, None
 
     @property
+    def directions(self) -> dict[str, str]:
+        """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
+        return {"elbo": "max", "distortion": "min", "bits_per_dim": "min"}
+
+    @property
     def own_weights(self) -> list:
         """Weights that the objective trains by itself, in `update`: here, none."""
         return []
+
+    def accumulate(self, batches: int | None) -> None:
+        """Takes note of how the model's optimizer accumulates gradients; `compile` says so.
+
+        An objective with an optimizer of its own follows, so that the two take equally many steps.
+
+        Args:
+            batches: How many batches an update is made of; None: each batch is one.
+        """
 
     def own_terms(
         self, x: tf.Tensor, output: VAEOutput, *, seed, weights: tf.Tensor | None = None
@@ -215,8 +289,11 @@ class Objective(keras.layers.Layer):
         return {name: schedule(step) for name, schedule in sorted(schedules.items())}
 
     def get_config(self) -> dict:
-        """Configuration for saving."""
-        return {**super().get_config(), "samples": self.samples, "kl": self.kl}
+        """Configuration for saving, with every `ScheduledNumber`."""
+        classes = reversed(type(self).__mro__)
+        names = {n: None for c in classes for n, v in vars(c).items() if _is_scheduled(v)}
+        scheduled = {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in names}
+        return {**super().get_config(), "samples": self.samples, "kl": self.kl, **scheduled}
 
     def get_build_config(self) -> None:
         """Nothing: an objective makes its weights when it first sees an output, of a load too."""
@@ -234,8 +311,12 @@ class Objective(keras.layers.Layer):
         return cls(**config)
 
 
+def _is_scheduled(attribute) -> bool:
+    return isinstance(attribute, ScheduledNumber)
+
+
 @functools.cache
-def _takes_weights(objective: type[Objective]) -> bool:
-    """Whether the `call` of an objective has the argument `weights`."""
+def _takes(objective: type[Objective], name: str) -> bool:
+    """Whether the `call` of an objective has an argument."""
     parameters = inspect.signature(objective.call).parameters.values()
-    return any(p.name == "weights" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)

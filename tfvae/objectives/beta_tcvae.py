@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -10,8 +12,10 @@ from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
+from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.total_correlation import log_aggregate_posterior
-from tfvae.schedules import Schedule, get
+from tfvae.options.bounds import Examples, Weight
+from tfvae.schedules import Scheduled
 
 __all__ = ["BetaTCVAE"]
 
@@ -30,10 +34,11 @@ class BetaTCVAE(Objective):
     Terms beside the ELBO's: `mutual_information`, `total_correlation`, `dimension_wise_kl`, nats.
 
     Args:
-        beta: β, a number or a schedule.
-        alpha: α, a number or a schedule.
-        gamma: γ, a number or a schedule.
-        examples: N, size of the training set; None: `fit` sets it where it is known.
+        beta: β. As the next two, a number, a schedule of `tfvae.schedules` or of Keras, or a
+            function of the step.
+        alpha: α.
+        gamma: γ.
+        examples: N, size of the training set; None: each `fit` counts its own, where it can.
         kl: How the rate is computed, see `Objective`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -50,21 +55,24 @@ class BetaTCVAE(Objective):
         Appendix C.2 (the estimate).
     """
 
+    needs_examples = True
+    alpha = ScheduledNumber()
+    beta = ScheduledNumber()
+    gamma = ScheduledNumber()
+
     def __init__(
         self,
-        beta: float | Schedule = 6.0,
+        beta: Weight | Scheduled = 6.0,
         *,
-        alpha: float | Schedule = 1.0,
-        gamma: float | Schedule = 1.0,
-        examples: int | None = None,
-        kl: str = "auto",
+        alpha: Weight | Scheduled = 1.0,
+        gamma: Weight | Scheduled = 1.0,
+        examples: Examples | None = None,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         super().__init__(kl=kl, **kwargs)
-        if examples is not None and (examples != int(examples) or examples < 1):
-            raise UserError(f"examples takes an integer from 1, got {examples!r}")
-        self.alpha, self.beta, self.gamma = get(alpha), get(beta), get(gamma)
-        self.examples = None if examples is None else int(examples)
+        self.alpha, self.beta, self.gamma = alpha, beta, gamma
+        self.examples = examples
 
     def call(
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
@@ -75,8 +83,8 @@ class BetaTCVAE(Objective):
         )
         if self.examples is None and self.built:
             raise UserError(
-                "the size of the training set is unknown: give BetaTCVAE(examples=...), or data "
-                "of known length"
+                "the size of the training set is unknown: give BetaTCVAE(examples=...), or "
+                "assign objective.examples"
             )
         # While the model is built there is no training set yet: the batch stands for it.
         joint, marginals = log_aggregate_posterior(
@@ -101,9 +109,13 @@ class BetaTCVAE(Objective):
         """Configuration for saving."""
         config = super().get_config()
         config.pop("samples")
-        weights = {"alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}
-        return {
-            **config,
-            "examples": self.examples,
-            **{k: keras.saving.serialize_keras_object(v) for k, v in weights.items()},
-        }
+        return {**config, "examples": self._examples, "counted_examples": self.counted_examples}
+
+    @classmethod
+    def from_config(cls, config: dict) -> BetaTCVAE:
+        """Makes the objective of its configuration, with what `fit` has counted."""
+        config = dict(config)
+        counted = config.pop("counted_examples", None)
+        objective = super().from_config(config)
+        objective.counted_examples = counted
+        return objective

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,9 @@ from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
-from tfvae.schedules import Schedule, get
+from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.options.bounds import Count, Weight
+from tfvae.schedules import Scheduled
 
 __all__ = ["ELBO"]
 
@@ -35,9 +37,10 @@ class ELBO(Objective):
     logged `elbo` is the one of β = 1 always.
 
     Args:
-        beta: Weight of the rate, a number or a schedule.
-        free_bits: λ, nats per latent group (one group for a flat model), a number or a schedule.
-        capacity: C, nats, a number or a schedule; None: no target. Not with `free_bits`.
+        beta: Weight of the rate. As the next two, a number, a schedule of `tfvae.schedules` or of
+            Keras, or a function of the step; `objective.beta = 0.5` works at any time.
+        free_bits: λ, nats per latent group (one group for a flat model).
+        capacity: C, nats; None: no target. Not with `free_bits`.
         samples: Posterior samples per example, over which the distortion is averaged.
         kl: `"auto"`, `"analytic"` or `"monte_carlo"`.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -56,27 +59,26 @@ class ELBO(Objective):
         Burgess et al., "Understanding Disentangling in beta-VAE", 2018, Eq. 8 (capacity).
     """
 
+    beta = ScheduledNumber(low=0.0)
+    free_bits = ScheduledNumber(low=0.0, optional=True, instead_of="capacity")
+    capacity = ScheduledNumber(low=0.0, optional=True, instead_of="free_bits")
+
     def __init__(
         self,
-        beta: float | Schedule = 1.0,
+        beta: Weight | Scheduled = 1.0,
         *,
-        free_bits: float | Schedule | None = None,
-        capacity: float | Schedule | None = None,
-        samples: int = 1,
-        kl: str = "auto",
+        free_bits: Weight | Scheduled | None = None,
+        capacity: Weight | Scheduled | None = None,
+        samples: Count = 1,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         if samples != int(samples) or samples < 1:
             raise UserError(f"samples takes an integer from 1, got {samples!r}")
         super().__init__(samples=None if samples == 1 else int(samples), kl=kl, **kwargs)
-        if free_bits is not None and capacity is not None:
-            raise UserError("free_bits and capacity exclude each other: give one of them")
-        for name, value in [("beta", beta), ("free_bits", free_bits), ("capacity", capacity)]:
-            if isinstance(value, numbers.Real) and value < 0:
-                raise UserError(f"{name} takes a number from 0, got {value!r}")
-        self.beta = get(beta)
-        self.free_bits = None if free_bits is None else get(free_bits)
-        self.capacity = None if capacity is None else get(capacity)
+        self.beta = beta
+        self.free_bits = free_bits
+        self.capacity = capacity
 
     @property
     def per_example(self) -> bool:
@@ -106,9 +108,4 @@ class ELBO(Objective):
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        parts = {"beta": self.beta, "free_bits": self.free_bits, "capacity": self.capacity}
-        return {
-            **super().get_config(),
-            "samples": self.samples or 1,
-            **{k: keras.saving.serialize_keras_object(v) for k, v in parts.items()},
-        }
+        return {**super().get_config(), "samples": self.samples or 1}

@@ -19,6 +19,7 @@ __all__ = ["Estimators"]
 
 # Elements of x that are decoded at once: as many as a core's cache holds, or a GPU needs.
 CHUNK_ELEMENTS = {"CPU": 2**19, "GPU": 2**23}
+UNKNOWN_BATCH = 128  # examples, where a graph does not say how many
 SIDE_BY_SIDE = 2  # chunks: parts of one graph that do not wait for each other fill two cores
 
 
@@ -45,7 +46,7 @@ class Estimators:
     """The compiled estimates of a model: x is encoded once, its draws are decoded in chunks.
 
     Args:
-        encode: `(x, context) -> ` what the encoder returns.
+        encode: `(x, context, seed=seed) -> ` what the encoder returns.
         complete: `(x, encoded, context, samples, seed) -> VAEOutput`.
         dtype: Data type of the estimates, that of the model's weights.
     """
@@ -64,6 +65,47 @@ class Estimators:
         """See `VAE.log_prob`."""
         return self._in_chunks("log_prob", x, samples, seed, context, chunk) - math.log(samples)
 
+    def log_sum(self, x, every, log_joint: Callable, context, chunk: int | None) -> tf.Tensor:
+        """The sum over a z with few values, log p(x) = log Σ_z p(x, z).
+
+        Args:
+            x: `[batch, *event]`.
+            every: All values of z, `[n, *event of z]`.
+            log_joint: `(x, z, context) -> log p(x, z)` for z `[K, batch, *event of z]`.
+            context: `[batch, ...]` or None.
+            chunk: Values of z that are decoded at once.
+
+        Returns:
+            Nats, `[batch]`.
+        """
+        x, count = as_float(x), len(every)
+        chunk = min(count, chunk or _chunk_for(math.prod(n or UNKNOWN_BATCH for n in x.shape)))
+
+        def function(x, context, every):
+            batch = tf.shape(x)[:1]
+
+            def add(start, total):
+                z = every[start : start + chunk]
+                shape = tf.concat([tf.shape(z)[:1], batch, tf.shape(z)[1:]], axis=0)
+                z = tf.broadcast_to(z[:, None], shape)
+                part = tf.reduce_logsumexp(log_joint(x, z, context), axis=0)
+                return start + chunk, _log_add(total, tf.cast(part, self._dtype))
+
+            total = tf.fill(batch, tf.constant(-math.inf, self._dtype))
+            return tf.while_loop(
+                lambda start, total: start < count,
+                add,
+                (0, total),
+                shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
+                parallel_iterations=1,
+            )[1]
+
+        compiled = self._compiled.setdefault(
+            ("log_sum", chunk, count, True),
+            tf.function(functools.partial(function), reduce_retracing=True, autograph=False),
+        )
+        return compiled(x, context, every)
+
     def _in_chunks(
         self, estimate: str, x, samples: int, seed, context, chunk: int | None
     ) -> tf.Tensor:
@@ -71,7 +113,7 @@ class Estimators:
             if value != int(value) or value < 1:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")
         x = as_float(x)
-        chunk = min(samples, chunk or _chunk_for(math.prod(x.shape)))
+        chunk = min(samples, chunk or _chunk_for(math.prod(n or UNKNOWN_BATCH for n in x.shape)))
         turns, rest = divmod(int(samples), SIDE_BY_SIDE * int(chunk))
         compiled = self._function(estimate, int(chunk), rest, turns > 0)
         return compiled(x, context, as_seed(seed), tf.constant(turns))
@@ -87,7 +129,7 @@ class Estimators:
         last = [chunk] * whole + [part] * (part > 0)
 
         def function(x, context, seed, turns):
-            encoded = self._encode(x, context)
+            encoded = self._encode(x, context, seed=seed)
 
             def add(turn, total, sizes):
                 for i, samples in enumerate(sizes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -15,7 +15,10 @@ from tfvae.errors import UserError
 from tfvae.networks import MLP
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import one_group
-from tfvae.schedules import Schedule, get
+from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.optimizers import optimizer_class
+from tfvae.options.bounds import Positive, Weight, Widths
+from tfvae.schedules import Scheduled
 
 __all__ = ["FactorVAE", "permute_dimensions"]
 
@@ -47,6 +50,13 @@ def permute_dimensions(
     return tf.transpose(tf.gather(columns, order, batch_dims=1))
 
 
+def _named(optimizer: str, learning_rate: float) -> keras.optimizers.Optimizer:
+    """The optimizer of a name; Adam with the decays of the paper."""
+    if optimizer == "adam":
+        return keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.9)
+    return optimizer_class(optimizer)(learning_rate)
+
+
 def _resampled(weights: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """As many places of a batch as it has, in proportion to the weights, in ascending order."""
     weights = tf.cast(weights, tf.float32)
@@ -73,12 +83,14 @@ class FactorVAE(Objective):
     Terms beside the ELBO's: `total_correlation`, the logit, and `discriminator_loss`, nats.
 
     Args:
-        gamma: γ, a number or a schedule.
+        gamma: γ, a number, a schedule of `tfvae.schedules` or of Keras, or a function of the step.
         units: Units of the discriminator's layers, leaky ReLU (slope 0.2). The paper has six of
             1000, 5 million weights: with ten latent variables on two cores a step of theirs takes
             some forty times that of the default, whose estimate of a known total correlation of
             1.7 nats was within 15 % after 1500 steps.
-        optimizer: The discriminator's: a Keras optimizer, or its name; None: Adam(1e-4, 0.5, 0.9).
+        optimizer: The discriminator's: the name of a Keras optimizer (`"adam"` with the paper's
+            0.5 and 0.9), or an optimizer.
+        learning_rate: Of an optimizer that is given by name.
         kl: How the rate is computed, see `Objective`.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -93,23 +105,27 @@ class FactorVAE(Objective):
         Kim and Mnih, "Disentangling by Factorising", 2018, Eq. 2 and 3, Algorithm 2.
     """
 
+    gamma = ScheduledNumber()
+
     def __init__(
         self,
-        gamma: float | Schedule = 10.0,
+        gamma: Weight | Scheduled = 10.0,
         *,
-        units: Sequence[int] = (256, 256, 256),
-        optimizer: str | dict | keras.optimizers.Optimizer | None = None,
-        kl: str = "auto",
+        units: Widths = (256, 256, 256),
+        optimizer: str | dict | keras.optimizers.Optimizer = "adam",
+        learning_rate: Positive = 1e-4,
+        kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs,
     ):
         super().__init__(kl=kl, **kwargs)
         if not units or any(n != int(n) or n < 1 for n in units):
             raise UserError(f"units takes positive whole numbers, got {units!r}")
-        self.gamma = get(gamma)
+        self.gamma = gamma
         # Made anew in `build_discriminator`: an optimizer belongs to the strategy it is made in.
-        optimizer = optimizer or keras.optimizers.Adam(1e-4, beta_1=0.5, beta_2=0.9)
+        if isinstance(optimizer, str):
+            optimizer = _named(optimizer, learning_rate)
         self._optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-        self.optimizer = None
+        self.optimizer, self._batches = None, None
         self.features = MLP(units, "leaky_relu", dtype=self.dtype_policy)
         self.logit = keras.layers.Dense(1, dtype=self.dtype_policy)
 
@@ -121,8 +137,29 @@ class FactorVAE(Objective):
         """
         self.features.build((None, dimensions))
         self.logit.build(self.features.compute_output_shape((None, dimensions)))
-        self.optimizer = keras.optimizers.deserialize(dict(self._optimizer))
+        self._make_optimizer()
+
+    def _make_optimizer(self) -> None:
+        config = dict(self._optimizer)
+        config["config"] = {"gradient_accumulation_steps": self._batches} | {
+            name: value for name, value in config["config"].items() if value is not None
+        }
+        self.optimizer = keras.optimizers.deserialize(config)
         self.optimizer.build(self.own_weights)
+
+    def accumulate(self, batches: int | None) -> None:
+        """Lets the discriminator's gradients accumulate as the model's.
+
+        An accumulation that the optimizer was given by the caller stays.
+
+        Args:
+            batches: How many batches an update of the model is made of; None: each batch is one.
+        """
+        if batches == self._batches:
+            return
+        self._batches = batches
+        if self.optimizer is not None:
+            self._make_optimizer()
 
     @property
     def own_weights(self) -> list:
@@ -200,7 +237,6 @@ class FactorVAE(Objective):
         config.pop("samples")
         return {
             **config,
-            "gamma": keras.saving.serialize_keras_object(self.gamma),
             "units": self.features.hidden,
             "optimizer": self._optimizer,
         }

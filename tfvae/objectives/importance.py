@@ -68,6 +68,16 @@ class ImportanceWeighted(Objective):
         """True: the weights of an example's draws are compared with each other alone."""
         return True
 
+    @property
+    def directions(self) -> dict[str, str]:
+        """The bound is to rise, as the ELBO is."""
+        return {**super().directions, self._bound: "max"}
+
+    @property
+    def _bound(self) -> str:
+        """Name of the bound among the terms."""
+        return f"{type(self).__name__.lower()}_bound"
+
     def gate(self, z: tf.Tensor) -> tuple[tf.Tensor, list | None]:
         """The identity; for DReG, the gradient that comes back is multiplied by w̃.
 
@@ -119,7 +129,7 @@ class ImportanceWeighted(Objective):
         terms = self.elbo_terms(x, output, elbo(x, output, kl=self.kl))
         # How many of the K draws carry the weight, from 1 to K.
         effective = tf.reduce_mean(1.0 / tf.reduce_sum(weights**2, axis=1), axis=0)
-        terms |= {f"{type(self).__name__.lower()}_bound": bound, "effective_samples": effective}
+        terms |= {self._bound: bound, "effective_samples": effective}
         return ObjectiveOutput(-bound, terms)
 
     def _check(self, output: VAEOutput) -> None:

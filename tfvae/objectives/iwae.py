@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 
 from tfvae.objectives.importance import ImportanceWeighted
+from tfvae.options.bounds import Count
 
 __all__ = ["IWAE"]
 
@@ -40,5 +43,7 @@ class IWAE(ImportanceWeighted):
         Tucker et al., "Doubly Reparameterized Gradient Estimators", 2019, Eq. 8.
     """
 
-    def __init__(self, samples: int = 5, gradient: str = "plain", **kwargs):
+    def __init__(
+        self, samples: Count = 5, gradient: Literal["plain", "stl", "dreg"] = "plain", **kwargs
+    ):
         super().__init__(1, samples, gradient, **kwargs)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import keras
 
 from tfvae.objectives.importance import ImportanceWeighted
+from tfvae.options.bounds import Count
 
 __all__ = ["MIWAE"]
 
@@ -34,7 +37,13 @@ class MIWAE(ImportanceWeighted):
         Rainforth et al., "Tighter Variational Bounds are Not Necessarily Better", 2018, Eq. 8.
     """
 
-    def __init__(self, bounds: int = 8, samples: int = 8, gradient: str = "plain", **kwargs):
+    def __init__(
+        self,
+        bounds: Count = 8,
+        samples: Count = 8,
+        gradient: Literal["plain", "stl", "dreg"] = "plain",
+        **kwargs,
+    ):
         super().__init__(bounds, samples, gradient, **kwargs)
 
     def get_config(self) -> dict:

@@ -99,8 +99,9 @@ def stratified_log_weights(
         log w, `[B, columns]`.
 
     Example:
-        >>> tf.exp(stratified_log_weights(2, 10)).numpy().round(3).tolist()
-        [[0.1, 0.9], [0.9, 0.1]]
+        >>> print(tf.exp(stratified_log_weights(2, 10)).numpy().round(3))
+        [[0.1 0.9]
+         [0.9 0.1]]
 
     References:
         Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018, Eq. S8 of

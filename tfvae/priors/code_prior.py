@@ -29,7 +29,7 @@ class CodePrior(keras.layers.Layer):
     Example:
         >>> prior = CodePrior()
         >>> prior.build((2, 2), 8)
-        >>> float(prior.distribution().log_prob([[0, 1], [2, 3]])) / np.log(8)
+        >>> round(float(prior.distribution().log_prob([[0, 1], [2, 3]]) / np.log(8)), 4)
         -4.0
 
     References:

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import positive
+from tfvae.options.bounds import Count, Positive
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -45,10 +46,10 @@ class MixtureOfNormals(Prior):
 
     def __init__(
         self,
-        components: int = 10,
+        components: Count = 10,
         *,
         event_shape: int | Sequence[int] | None = None,
-        min_scale: float = 1e-2,
+        min_scale: Positive = 1e-2,
         **kwargs,
     ):
         super().__init__(event_shape, **kwargs)

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
+from tfvae.options.bounds import Depth, Positive, Widths
 from tfvae.priors.base import Prior
 
 tfb = tfp.bijectors
@@ -47,12 +48,12 @@ class RealNVP(Prior):
 
     def __init__(
         self,
-        couplings: int = 6,
-        hidden: Sequence[int] = (128, 128),
+        couplings: Depth = 6,
+        hidden: Widths = (128, 128),
         *,
         event_shape: int | Sequence[int] | None = None,
         activation: str | Callable = "relu",
-        max_log_scale: float = 2.0,
+        max_log_scale: Positive = 2.0,
         **kwargs,
     ):
         super().__init__(event_shape, **kwargs)

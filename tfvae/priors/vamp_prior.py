@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.data.batches import unpack
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.errors import UserError
+from tfvae.options.bounds import Count
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -49,7 +50,7 @@ class VampPrior(Prior):
 
     def __init__(
         self,
-        pseudo_inputs: int = 500,
+        pseudo_inputs: Count = 500,
         *,
         event_shape: int | Sequence[int] | None = None,
         low: float | None = 0.0,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
+import functools
 import os
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -12,13 +13,16 @@ from ml_collections import ConfigDict
 
 from tfvae import data, recipes, schedules
 from tfvae.errors import UserError
+from tfvae.options import find
+from tfvae.runs.config import flat, part_of
 from tfvae.runs.cores import branches_of
+from tfvae.runs.optimizer import optimizer_of
+from tfvae.runs.schema import fields_of, of_the_model
 from tfvae.runs.sizes import fitting_memory
-from tfvae.trainer.adam import Adam
 from tfvae.trainer.branches import check_branches
 from tfvae.vae import VAE
 
-__all__ = ["build_model", "data_info", "load_data"]
+__all__ = ["build_model", "data_info", "load_data", "make_model"]
 
 
 def load_data(
@@ -41,7 +45,7 @@ def load_data(
         split,
         config.batch_size,
         binarization=config.binarization if config.likelihood == "bernoulli" else "none",
-        values="levels" if config.likelihood in recipes.OF_LEVELS else "unit",
+        values=find("likelihood", config.likelihood).values,
         seed=config.seed,
         size=tuple(config.image_size) or None,
         damaged=config.damaged,
@@ -56,14 +60,15 @@ def data_info(config: ConfigDict, data_dir: str | os.PathLike | None = None) -> 
     return data.info(config.dataset, data_dir=data_dir, size=size, damaged=config.damaged)
 
 
-def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
-    how = config.beta_schedule
+def _beta(config: ConfigDict) -> float | schedules.Schedule | None:
+    """The weight of the rate, or the schedule that leads to it; None: the recipe's own."""
+    how, beta = config.beta_schedule, config.beta
     if how.name == "constant":
-        return config.beta
-    beta = config.beta
+        return beta
     if beta is None:
-        own = inspect.signature(recipes.get(config.recipe)).parameters.get("beta")
-        beta = 1.0 if own is None or own.default is None else own.default
+        beta = find("recipe", config.recipe).arguments["beta"].default
+    if beta is None:
+        beta = find("objective", part_of(config, "objective")).arguments["beta"].default
     kind = {
         "linear": schedules.Linear,
         "cosine": schedules.Cosine,
@@ -72,27 +77,68 @@ def _schedule(config: ConfigDict) -> float | schedules.Schedule | None:
     return kind(how.start, beta, how.steps)
 
 
-def _likelihood_options(config: ConfigDict, levels: int | None) -> dict:
-    if config.likelihood in recipes.OF_LEVELS:
-        if levels is None:
+def _changed(config: ConfigDict, axis: str, name: str) -> dict:
+    """What a configuration says of a part's arguments, where that is not their default."""
+    values = flat(config)
+    given = {}
+    for argument, field in fields_of(axis, name).items():
+        value = values[field.name]
+        if isinstance(value, str) and float in field.option.kinds:
+            value = value if value in field.option.choices else float(value)
+        value = tuple(value) if isinstance(value, list) else value
+        if value != field.option.default and value is not None:
+            given[argument] = value
+    return given
+
+
+def _part(config: ConfigDict, axis: str, **more) -> str | Callable | None:
+    """The class of the part that a configuration names, with its arguments; None: the recipe's."""
+    name = part_of(config, axis)
+    given = {**_changed(config, axis, name), **more} if name else {}
+    return functools.partial(find(axis, name).load(), **given) if given else config[axis]
+
+
+def _model_options(config: ConfigDict, info: data.DatasetInfo) -> dict:
+    """The arguments of the recipe that a configuration stands for."""
+    likelihood = find("likelihood", config.likelihood)
+    of_data = {}
+    if "levels" in likelihood.arguments:
+        if info.levels is None:
             raise UserError(
                 f"config.likelihood={config.likelihood} takes integer levels, and "
                 f"{config.dataset!r} holds real numbers: take normal or continuous_bernoulli"
             )
-        return {"levels": levels}
-    if config.likelihood == "normal":
-        scale = config.normal.scale
-        return {"scale": scale if scale in ("learned", "shared") else _number(scale)}
-    return {}
+        of_data["levels"] = info.levels
+    recipe = find("recipe", config.recipe)
+    network = _changed(config, "network", config.network)
+    options = {
+        **{name: config[name] for name in of_the_model()},
+        "hidden": tuple(config.hidden),
+        "network_options": network or None,
+        "beta": _beta(config),
+        "likelihood": _part(config, "likelihood", **of_data),
+        **{axis: _part(config, axis) for axis in ("posterior", "prior", "objective")},
+        "classes": len(info.classes or ()),
+    }
+    own = _changed(config, "recipe", config.recipe)
+    shared = {n: v for n, v in options.items() if n in recipe.arguments and v is not None}
+    return {**shared, **own}
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UserError(
-            f"config.normal.scale is {text!r}: give learned, shared or a number"
-        ) from None
+def make_model(config: ConfigDict, info: data.DatasetInfo) -> VAE:
+    """Makes the model of a configuration, uncompiled and without weights.
+
+    Args:
+        config: The configuration.
+        info: What its dataset holds.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: If the parts do not fit together.
+    """
+    return recipes.get(config.recipe)(info.shape, **_model_options(config, info))
 
 
 @contextlib.contextmanager
@@ -125,37 +171,17 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
             f"config.network={config.network} takes images [height, width, channels], and "
             f"{config.dataset!r} has examples of shape {info.shape}: take config.network=mlp"
         )
-    own = {  # None: the recipe's
-        "beta": _schedule(config),
-        "free_bits": config.free_bits,
-        "capacity": config.capacity,
-        "samples": config.samples,
-        "posterior": config.posterior,
-        "classes": len(info.classes or ()) if recipes.takes_labels(config.recipe) else None,
-    }
     # A layer takes the seed of its weights when it is made, and draws them when it is built: both
     # follow the run's seed, so that a run can be repeated.
     keras.utils.set_random_seed(config.seed)
-    if config.recipe not in recipes.OWN_NETWORKS:
-        own |= {"network": config.network, "hidden": tuple(config.hidden)}
-    if config.network != "mlp":
-        own |= {"network": config.network, "network_options": config[config.network].to_dict()}
     with _dtype_policy(config.policy), fitting_memory():
-        vae = recipes.get(config.recipe)(
-            info.shape,
-            config.latent_dim,
-            likelihood=config.likelihood,
-            likelihood_options=_likelihood_options(config, info.levels),
-            seed=config.seed,
-            **{name: value for name, value in own.items() if value is not None},
-            **(config[config.recipe].to_dict() if config.recipe in config else {}),
-        )
+        vae = make_model(config, info)
+        examples = load_data(config, config.train_split, data_dir=data_dir)
         vae.compile(
-            optimizer=Adam(config.learning_rate),
+            optimizer=optimizer_of(config, int(examples.cardinality())),
             jit_compile=config.xla,
             steps_per_execution=config.steps_per_execution,
         )
-        examples = load_data(config, config.train_split, data_dir=data_dir)
         vae.check(next(iter(examples)))
         vae.latents.adapt(examples)
     vae.branches = branches_of(config, vae)

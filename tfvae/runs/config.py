@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import numbers
 import re
+from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from tfvae.errors import UserError, unknown_name
+from tfvae.options import REQUIRED, find
+from tfvae.options.bounds import LAYERS
+from tfvae.runs.schema import Field, fields, fields_of, of_the_model
 
-__all__ = ["check_config", "default_config", "flat", "interval"]
+__all__ = ["check_config", "default_config", "flat", "interval", "part_of"]
 
-POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-SCHEDULES = ("constant", "linear", "cosine", "cyclical")
-ON_NAN = ("stop", "skip")
 INTERVAL = re.compile(r"(\d+) *(epoch|step)s?|(\d+)")
+PARTS = ("network", "likelihood", "posterior", "prior", "objective")
+# What a recipe takes where nothing else is named.
+DEFAULTS = {"posterior": "normal", "prior": "standard_normal", "objective": "elbo"}
+IDLE = ("hidden",)  # of an MLP: where there is none, it does not count
+OF_THE_OBJECTIVE = ("beta", "free_bits", "capacity", "samples", "kl")
 
 
 def default_config() -> ConfigDict:
     """Makes the default configuration: the handwritten digits inside scikit-learn.
+
+    Its fields follow from signatures: those of `tfvae/runs/fields.py`, of `tfvae.recipes.vae`, and,
+    in a sub-config of its name, of every recipe, network, likelihood, posterior, prior and
+    objective. `tfvae-train --list` prints them.
 
     Returns:
         A configuration; a file under `configs/` changes what differs in it.
@@ -29,77 +39,38 @@ def default_config() -> ConfigDict:
         'digits'
     """
     config = ConfigDict()
-    # Data: a name that tfvae.data.load knows, and its splits.
-    config.dataset = "digits"
-    config.train_split = "train"
-    config.test_split = "test"
-    config.image_size = ()  # (height, width) that images:FOLDER and tfrecord:GLOB are resized to
-    config.damaged = "refuse"  # skip: damaged images and records are left out, and counted
-    config.binarization = "auto"  # auto, none, dynamic, static, threshold
-    config.batch_size = 128  # over all replicas
-    # Model: names; what a name takes beyond is in the sub-config of that name. The units are those
-    # of a dense layer between the encoder's convolutions and its latent variables.
-    config.recipe = "vae"
-    config.network = "mlp"  # mlp, conv, resnet
-    config.hidden = (200, 200)  # units of an MLP
-    config.conv = ConfigDict({"filters": (32, 64), "units": 256})
-    config.resnet = ConfigDict({"filters": (32, 64), "blocks": 1, "units": 256})
-    config.latent_dim = 16
-    config.posterior = placeholder(str)  # normal, full_covariance, iaf; None: the recipe's own
-    config.likelihood = "bernoulli"
-    config.normal = ConfigDict({"scale": "shared"})  # learned, shared, or a number as a string
-    # What a recipe takes beyond is in the sub-config of its name.
-    config.iwae = ConfigDict({"gradient": "plain"})  # plain, stl, dreg
-    config.miwae = ConfigDict({"bounds": 8, "gradient": "plain"})
-    config.beta_tcvae = ConfigDict({"alpha": 1.0, "gamma": 1.0})
-    config.factor_vae = ConfigDict({"gamma": 10.0, "units": (256, 256, 256)})
-    config.factor_vae.update(
-        {"discriminator_learning_rate": 1e-4, "discriminator_optimizer": "adam"}
-    )
-    config.vamp_vae = ConfigDict({"pseudo_inputs": 500})
-    config.nvp_vae = ConfigDict({"couplings": 6, "flow_hidden": (128, 128)})
-    config.iaf_vae = ConfigDict({"flow_steps": 2, "flow_hidden": (320,), "flow_context": 200})
-    config.conditional_vae = ConfigDict({"conditional_prior": True})
-    config.two_layer_vae = ConfigDict(
-        {"upper_hidden": (100, 100), "activation": "tanh", "warm_up": 1000}
-    )
-    config.ladder_vae = ConfigDict({"levels": 3, "warm_up": 1000})
-    config.vdvae = ConfigDict(
-        # None: by the size of the image; such as 14x2,7x3,1x1 and 28x2,28d2,14x2,14d2,7x3,7d7,1x1
-        {"decoder": placeholder(str), "encoder": placeholder(str)}
-    )
-    config.vdvae.update({"filters": 64, "bottleneck": 0.25, "warm_up": 1000})
-    config.vq_vae = ConfigDict({"codes": 128, "pieces": 16, "commitment": 0.25, "decay": 0.99})
-    config.vq_vae.update({"restart": 0.05, "code_prior": "transformer", "prior_steps": 1000})
-    # Objective.
-    config.beta = placeholder(float)  # weight of the rate; None: the recipe's own
-    config.beta_schedule = ConfigDict(
-        # linear, cosine: from start to beta over steps; cyclical: anew every so many steps
-        {"name": "constant", "start": 0.0, "steps": 1000}
-    )
-    config.free_bits = placeholder(float)  # nats per latent group; None: none
-    config.capacity = placeholder(float)  # nats; None: none
-    config.samples = placeholder(int)  # of the posterior, in the loss; None: the recipe's own
-    # Training.
-    config.epochs = 30
-    config.learning_rate = 1e-3
-    config.seed = 0
-    config.checkpoint_every = placeholder(object)
-    config.checkpoint_every = 1  # epochs; also as text: 2 epochs, 500 steps
-    config.checkpoints_kept = 2  # the newest ones
-    config.keep_best = True  # besides: that of the best ELBO on the test split
-    config.on_nan = "stop"  # stop, skip: what a step does whose loss or gradient is not finite
-    config.nan_cap = 10  # such steps that are skipped before the run is stopped
-    config.policy = "float32"  # float32, mixed_bfloat16, mixed_float16
-    config.xla = False
-    config.steps_per_execution = 16  # steps in one call of the compiled function
-    # Parts of a batch that are computed side by side; None: 2 where that was measured to be faster,
-    # and the cores were shared out for it, as tfvae-train does.
-    config.branches = placeholder(int)
-    # What is written beside the model.
-    config.panels_every = 5  # epochs between the figures in TensorBoard; 0: none
-    config.evaluation = ConfigDict({"samples": 100, "examples": 1000})  # examples 0: all
+    for name, field in fields().items():
+        group, _, last = name.rpartition(".")
+        if group and group not in config:
+            config[group] = ConfigDict()
+        _put(config[group] if group else config, last, field)
     return config.lock()  # a mistyped field is refused
+
+
+def _put(config: ConfigDict, name: str, field: Field) -> None:
+    """Makes a field that refuses values of another type."""
+    kinds, default = field.option.kinds, field.option.default
+    if len(kinds) > 1:
+        config[name] = placeholder(object)
+    elif default in (None, REQUIRED):
+        config[name] = placeholder(kinds[0])
+    if default not in (None, REQUIRED):
+        config[name] = default
+
+
+def part_of(config: ConfigDict, axis: str) -> str | None:
+    """The name of the part that a configuration takes.
+
+    Args:
+        config: The configuration.
+        axis: Such as `"prior"`.
+
+    Returns:
+        The name; None where the recipe has one of its own.
+    """
+    if axis not in find("recipe", config.recipe).arguments:
+        return None
+    return config[axis] or DEFAULTS[axis]
 
 
 def check_config(config: ConfigDict) -> None:
@@ -109,86 +80,139 @@ def check_config(config: ConfigDict) -> None:
         config: The configuration.
 
     Raises:
-        UserError: If a name is unknown or a number is out of its range.
+        UserError: If a name is unknown, a number is out of its range, or two fields exclude each
+            other.
     """
-    from tfvae import recipes
-    from tfvae.data.registry import DAMAGED
-    from tfvae.data.view import BINARIZATIONS
     from tfvae.runs.sizes import check_sizes  # imports TensorFlow
 
-    fields = flat(default_config())
-    for field in flat(config):
-        if field not in fields and field.split(".")[0] not in recipes.names():
-            raise unknown_name("field of the configuration", field, fields)
-    for field, known in [
-        ("recipe", recipes.names()),
-        ("network", recipes.NETWORKS),
-        ("posterior", recipes.POSTERIORS),
-        ("likelihood", recipes.LIKELIHOODS),
-        ("policy", POLICIES),
-        ("binarization", BINARIZATIONS),
-        ("on_nan", ON_NAN),
-        ("damaged", DAMAGED),
-    ]:
-        if config[field] is not None and config[field] not in known:
-            raise unknown_name(f"config.{field}", config[field], known)
-    if config.beta_schedule.name not in SCHEDULES:
-        raise unknown_name("config.beta_schedule.name", config.beta_schedule.name, SCHEDULES)
-    at_least = {
-        "batch_size": 1,
-        "latent_dim": 1,
-        "epochs": 1,
-        "samples": 1,
-        "checkpoints_kept": 1,
-        "nan_cap": 0,
-        "steps_per_execution": 1,
-        "branches": 1,
-        "panels_every": 0,
-        "seed": 0,
-        "beta": 0,
-        "free_bits": 0,
-        "capacity": 0,
-        "beta_schedule.steps": 1,
-        "conv.units": 1,
-        "resnet.units": 1,
-        "resnet.blocks": 0,
-        "beta_schedule.start": 0,
-        "vamp_vae.pseudo_inputs": 1,
-        "nvp_vae.couplings": 1,
-        "iaf_vae.flow_steps": 1,
-        "iaf_vae.flow_context": 1,
-        "miwae.bounds": 1,
-        "beta_tcvae.alpha": 0,
-        "beta_tcvae.gamma": 0,
-        "factor_vae.gamma": 0,
-        "evaluation.samples": 1,
-        "evaluation.examples": 0,
-    }
-    for field, low in at_least.items():
-        value = _get(config, field)
-        if value is not None and not value >= low:
-            raise UserError(f"config.{field} is {value!r}: give a number from {low}")
+    known, given = fields(), flat(config)
+    for name, value in given.items():
+        if name not in known:
+            raise unknown_name("field of the configuration", name, known)
+        _check(known[name], value)
     interval(config.checkpoint_every)
-    for field in ("learning_rate", "factor_vae.discriminator_learning_rate"):
-        if not _get(config, field) > 0:
-            raise UserError(f"config.{field} is {_get(config, field)!r}: give one above 0")
-    flows = ("nvp_vae.flow_hidden", "iaf_vae.flow_hidden")
-    for field in ("hidden", "conv.filters", "resnet.filters", "factor_vae.units", *flows):
-        units = _get(config, field)
-        if not all(isinstance(n, numbers.Integral) and n > 0 for n in units) or (
-            not units and field.endswith(("filters", "units"))
-        ):
-            raise UserError(f"config.{field} is {units!r}: give positive whole numbers")
+    if len(config.image_size) not in (0, 2):
+        raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
+    _check_names_of_keras(given)
+    _check_optimizer(config)
+    _check_parts(config, given)
+    check_sizes(given)
+
+
+def _check(field: Field, value: object) -> None:
+    """Refuses a value that an option does not take."""
+    name, option = f"config.{field.name}", field.option
+    if value is None or (isinstance(value, str) and option.kinds == (str,) and not _named(field)):
+        return
+    if isinstance(value, str) and (option.choices or field.known):
+        if float in option.kinds and _is_number(value):
+            value = float(value)
+        elif value not in (option.choices or field.known):
+            raise unknown_name(name, value, option.choices or field.known)
+    if isinstance(value, list):
+        _check_numbers(name, value, option)
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool) and option.bounds:
+        if not option.bounds.hold(value):
+            raise UserError(f"{name} is {_shown(value)}: give a number {option.bounds}")
+    elif isinstance(value, numbers.Real) and not abs(value) <= 1e9:
+        raise UserError(f"{name} is {_shown(value)}: give a number up to {10**9}")
+
+
+def _named(field: Field) -> bool:
+    return bool(field.option.choices or field.known)
+
+
+def _check_numbers(name: str, value: list, option) -> None:
+    """Refuses a sequence with what is no whole number within the bounds, or too many of them."""
+    whole = all(isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in value)
+    high = option.bounds.high if option.bounds else 10**5
+    if not whole or any(n < 1 for n in value) or (option.bounds and not value and option.default):
+        raise UserError(f"{name} is {tuple(value)!r}: give positive whole numbers")
+    if len(value) > LAYERS or any(n > high for n in value):
+        shown = repr(value[:4])[:60] + f" and {len(value) - 4} more" * (len(value) > 4)
+        raise UserError(f"{name} is {shown}: give at most {LAYERS} numbers up to {high}")
+
+
+def _shown(value: float) -> str:
+    return repr(value) if not abs(value) >= 10**15 else f"{min(value, 1e300):.3g}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(text) and float(text) is not None
+    except ValueError:
+        return False
+
+
+def _check_names_of_keras(given: Mapping[str, object]) -> None:
+    import keras
+
+    from tfvae.optimizers import optimizer_names
+
+    activations = [name for name in dir(keras.activations) if name.islower() and name[0] != "_"]
+    known = {"optimizer": optimizer_names(), "activation": activations}
+    for name, value in given.items():
+        of_kind = known.get(name.rpartition(".")[2])
+        if of_kind is not None and value not in of_kind:
+            raise unknown_name(f"config.{name}", value, of_kind)
+
+
+def _check_optimizer(config: ConfigDict) -> None:
+    if config.clipnorm is not None and config.global_clipnorm is not None:
+        raise UserError(
+            "config.clipnorm and config.global_clipnorm exclude each other: set one of them"
+        )
+    how = config.learning_rate_schedule
+    if how.name in ("cosine", "exponential") and how.steps is None:
+        raise UserError(
+            f"config.learning_rate_schedule.name={how.name} takes a number of steps: set "
+            "config.learning_rate_schedule.steps"
+        )
+
+
+def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
+    """Refuses parts and numbers that the recipe, or the objective, does not take."""
+    recipe = find("recipe", config.recipe)
+    for name, option in of_the_model().items():
+        value = config[name]
+        if name not in recipe.arguments and name not in IDLE and value != option.default:
+            raise UserError(
+                f"config.{name}={value!r}: the recipe {config.recipe} has its own {name}: leave "
+                "one of them out"
+            )
+    for axis in PARTS:
+        name = part_of(config, axis)
+        for argument, field in (fields_of(axis, name) if name else {}).items():
+            if field.option.default is REQUIRED and given[field.name] is None:
+                raise UserError(
+                    f"config.{field.name} is not set, and {name} takes {argument}: give a number "
+                    f"{field.option.bounds}"
+                )
+    if config.objective is not None:
+        takes = find("objective", config.objective).arguments
+        for name in OF_THE_OBJECTIVE:
+            if config[name] is not None and name not in takes:
+                raise UserError(
+                    f"config.{name}={config[name]!r}: the objective {config.objective} does not "
+                    f"take it: leave it out"
+                )
+        if config.beta_schedule.name != "constant" and "beta" not in takes:
+            raise UserError(
+                f"config.beta_schedule.name={config.beta_schedule.name}: the objective "
+                f"{config.objective} has no beta: leave it out"
+            )
+    if config.beta_schedule.name != "constant" and "beta" not in recipe.arguments:
+        raise UserError(
+            f"config.beta_schedule.name={config.beta_schedule.name}: the recipe {config.recipe} "
+            "has no beta: leave it out"
+        )
     if config.likelihood != "bernoulli" and config.binarization not in ("auto", "none"):
         raise UserError(
             f"config.binarization={config.binarization} is for config.likelihood=bernoulli, not "
             f"{config.likelihood}: take auto or none"
         )
-    if len(config.image_size) not in (0, 2):
-        raise UserError(f"config.image_size is {config.image_size!r}: give (height, width)")
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
-    check_sizes(flat(config))
 
 
 def interval(value: object) -> tuple[int, str]:
@@ -234,9 +258,3 @@ def flat(config: ConfigDict, prefix: str = "") -> dict[str, object]:
         else:
             values[prefix + name] = list(value) if isinstance(value, tuple) else value
     return values
-
-
-def _get(config: ConfigDict, field: str):
-    for part in field.split("."):
-        config = config[part]
-    return config

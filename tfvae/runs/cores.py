@@ -21,6 +21,7 @@ PAYS = {
     "mlp": (*SAMPLES, "conditional_vae", "iaf_vae", "ladder_vae", "nvp_vae", "two_layer_vae"),
     "conv": SAMPLES,
 }
+OBJECTIVES = (None, "elbo", "iwae", "miwae")  # those that look at one example at a time
 OF_THE_USER = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -48,6 +49,7 @@ def wanted_branches(config: ConfigDict, strategy: str = "auto", replicas: int | 
     if replicas or config.branches is not None:
         return replicas or config.branches
     whole = config.free_bits is not None or config.capacity is not None or config.xla
+    whole = whole or config.objective not in OBJECTIVES or config.prior == "vamp_prior"
     pays = config.recipe in PAYS.get(config.network, ())
     return BRANCHES if pays and not whole and strategy in ("auto", "one_device") else 1
 

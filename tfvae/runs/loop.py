@@ -17,6 +17,7 @@ from tfvae.distribute.agreement import agree
 from tfvae.errors import UserError
 from tfvae.evaluation import evaluate_likelihood
 from tfvae.files import kind_of
+from tfvae.runs.averaging import averaging, take_the_mean
 from tfvae.runs.build import build_model, data_info, load_data
 from tfvae.runs.callbacks import Clock, EpochOfData
 from tfvae.runs.checkpoints import Checkpoints, Restored
@@ -60,7 +61,7 @@ def train_and_evaluate(
             call this alike, and the chief alone writes.
         data_dir: Folder with dataset files.
         override: Whether a run goes on although fields of its configuration have changed.
-        verbose: As in `keras.Model.fit`.
+        verbose: As in `VAE.fit`; `"all"` shows all values.
         say: Takes the lines that the user should read.
 
     Returns:
@@ -172,6 +173,9 @@ def _train_and_evaluate(
             say(f"going on from {folder.checkpoint(batches)}")
         if batches < config.epochs * steps:
             run.train(vae, train, test, epoch, batches, restored, stop)
+        # Where the training was over before, no epoch was begun: the order and noise of the data
+        # are those of the epoch behind the last in any case.
+        epoch.assign(config.epochs)
         return run.finish(vae, train, test)
 
 
@@ -251,6 +255,7 @@ class _Run:
             self.clock,
             self.metrics,
             self.times,
+            *averaging(config.ema_momentum),
             keras.callbacks.TensorBoard(folder.logs, write_graph=False),
             *(panels(config, folder, self.data_dir) if _draws(vae) else ()),
             saving,
@@ -291,6 +296,8 @@ class _Run:
         config, folder, say = self.config, self.folder, self.say
         # Whatever draws from the global seeds from here on draws the same in a resumed run.
         keras.utils.set_random_seed(config.seed)
+        if config.ema_momentum is not None:
+            take_the_mean(vae)
         vae.latents.finish(vae, train)
         with folder.written(folder.model) as part:
             vae.save(part)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfvae.errors import UserError
 from tfvae.runs.checkpoints import Restored
+from tfvae.trainer.keras_compat import batches_counter
 from tfvae.vae import VAE
 
 __all__ = ["take_over"]
@@ -57,7 +58,7 @@ def _copy(source: Sequence, target: Sequence) -> None:
 
 def _copy_state(old, new) -> None:
     """The step at least, and all of it where both are of one kind."""
-    new.iterations.assign(np.asarray(old.iterations.numpy()))
+    batches_counter(new).assign(np.asarray(batches_counter(old).numpy()))
     source, target = (
         [v for v in optimizer.variables if v.name != "learning_rate"] for optimizer in (old, new)
     )

@@ -18,6 +18,16 @@ def _nats(table: Mapping[str, float], name: str) -> str:
     return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " nats"
 
 
+def _log_prob_rows(table: Mapping[str, float | str]) -> list[str]:
+    """Log p(x) and the gap; of a deterministic code with too many values, why there is none."""
+    kind = table.get("log_prob_kind", "importance_weighted")
+    if kind == "elbo":
+        return [_row("log p(x)", "not known: the ELBO bounds it, a code's posterior has no noise")]
+    name = "log p(x), exact" if kind == "exact" else f"log p(x), {table['samples']} samples"
+    gap = f"{round(table['gap'], 2) + 0.0:.2f} nats"
+    return [_row(name, _nats(table, "log_prob")), _row("gap, log p(x) − ELBO", gap)]
+
+
 def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]] = ()) -> list[str]:
     """Lays out the likelihood table, with the time that the training took.
 
@@ -30,8 +40,7 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
     """
     lines = [
         _row("test ELBO", _nats(table, "elbo")),
-        _row(f"log p(x), {table['samples']} samples", _nats(table, "log_prob")),
-        _row("gap, log p(x) − ELBO", f"{round(table['gap'], 2) + 0.0:.2f} nats"),
+        *_log_prob_rows(table),
     ]
     if "bits_per_dim" in table:
         lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))

@@ -13,26 +13,11 @@ from collections.abc import Iterator, Mapping
 import tensorflow as tf
 
 from tfvae.errors import UserError, one_line
+from tfvae.options.bounds import LAYERS
 from tfvae.saving.archive import at_most
 
-__all__ = ["LAYERS", "NUMBER", "UNITS", "check_sizes", "fitting_memory", "memory_bytes"]
+__all__ = ["check_sizes", "fitting_memory", "memory_bytes"]
 
-LAYERS = 1000
-UNITS = 10**6  # of a layer; also examples in a batch, and samples
-NUMBER = 10**9  # any other whole number: epochs, steps
-LARGEST = {
-    "seed": 2**32 - 1,
-    "image_size": 10**5,
-    **dict.fromkeys(
-        ("batch_size", "branches", "latent_dim", "samples", "steps_per_execution", "conv.units",
-         "resnet.units", "iaf_vae.flow_context", "vamp_vae.pseudo_inputs", "vdvae.filters",
-         "vq_vae.codes", "vq_vae.pieces", "miwae.bounds", "evaluation.samples"),
-        UNITS,
-    ),
-    **dict.fromkeys(
-        ("resnet.blocks", "nvp_vae.couplings", "iaf_vae.flow_steps", "ladder_vae.levels"), LAYERS
-    ),
-}  # fmt: skip
 DEPTHS = ("vdvae.decoder", "vdvae.encoder")  # such as 14x2,7x3: grids, and blocks on each
 # A weight, its gradient and Adam's two moments, float32.
 BYTES_PER_WEIGHT = 16
@@ -40,10 +25,9 @@ CGROUPS = ("memory.max", "memory/memory.limit_in_bytes")  # what a container may
 
 
 def check_sizes(fields: Mapping[str, object]) -> None:
-    """Refuses numbers beyond what a run means, and a batch that memory does not hold.
+    """Refuses layers, and a batch, that the machine's memory does not hold.
 
-    At most `LAYERS` layers of `UNITS` units each, `UNITS` examples in a batch, `NUMBER` of
-    anything else; and the widest layer's output for a batch in the machine's memory.
+    The bounds of single numbers stand in the signatures, see `tfvae/options/bounds.py`.
 
     Args:
         fields: The values of all fields by name, as `tfvae.runs.config.flat` gives them.
@@ -54,12 +38,6 @@ def check_sizes(fields: Mapping[str, object]) -> None:
     memory = memory_bytes()
     for field, value in fields.items():
         if isinstance(value, (list, tuple)):
-            most = LARGEST.get(field, UNITS)
-            if len(value) > LAYERS or any(_number(n) > most for n in value):
-                shown = repr(value[:4])[:60] + f" and {len(value) - 4} more" * (len(value) > 4)
-                raise UserError(
-                    f"config.{field} is {shown}: give at most {LAYERS} numbers up to {most}"
-                )
             between = sum(_number(a) * _number(b) for a, b in itertools.pairwise(value))
             between *= 2 if field == "hidden" else 1  # encoder and decoder
             if between * BYTES_PER_WEIGHT > memory:
@@ -69,11 +47,6 @@ def check_sizes(fields: Mapping[str, object]) -> None:
                 )
         elif field in DEPTHS:
             _check_depths(field, value)
-        elif isinstance(value, (int, float)) and not value <= LARGEST.get(field, NUMBER):
-            shown = repr(value) if abs(value) < 10**15 else f"{min(value, 1e300):.3g}"
-            raise UserError(
-                f"config.{field} is {shown}: give a number up to {LARGEST.get(field, NUMBER)}"
-            )
     values = 3 * math.prod(map(_number, fields["image_size"]))
     widest = max([fields["latent_dim"], values, *fields["hidden"]])
     needed = 4 * fields["batch_size"] * (fields["samples"] or 1) * widest

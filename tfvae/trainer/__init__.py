@@ -1,6 +1,7 @@
 """How `fit` runs: the training step, what it makes its batches of, its pace and its guard."""
 
 from tfvae.trainer.adam import Adam
+from tfvae.trainer.learning_rates import WarmUp
 from tfvae.trainer.model import ObjectiveModel
 
-__all__ = ["Adam", "ObjectiveModel"]
+__all__ = ["Adam", "ObjectiveModel", "WarmUp"]

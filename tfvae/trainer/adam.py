@@ -16,8 +16,10 @@ class Adam(keras.optimizers.Adam):
 
     m ← m + (1 − β₁)(g − m), v ← v + (1 − β₂)(g² − v), and the weight goes back by
     α √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε): the same formulas, equal to rounding. Small models
-    on a processor spend a sixth of a step in Keras's. AMSGrad and sparse gradients have no
-    such operation and take Keras's.
+    on a processor spend a sixth of a step in Keras's. Everything around the update (clipping,
+    weight decay, averages of the weights, accumulation, loss scaling, the sum of the gradients
+    over replicas) is Keras's; on several replicas each updates its own copy by the operation.
+    AMSGrad and sparse gradients have no such operation and take Keras's update.
 
     Args:
         **kwargs: As `keras.optimizers.Adam`.
@@ -29,6 +31,8 @@ class Adam(keras.optimizers.Adam):
         Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015, Sec. 2.1.
     """
 
+    _decayed: tuple[tf.Tensor, tf.Tensor] | None = None
+
     def apply(self, grads, trainable_variables=None):
         """Updates the weights: the powers of the decays are taken once for all of them."""
         step = tf.cast(self.iterations, tf.float32) + 1.0
@@ -39,7 +43,8 @@ class Adam(keras.optimizers.Adam):
     def update_step(self, gradient, variable, learning_rate):
         """Updates one weight."""
         sparse = isinstance(gradient, tf.IndexedSlices)
-        slots = None if sparse or self.amsgrad else adam_slots(self, variable)
+        other = sparse or self.amsgrad or self._decayed is None
+        slots = None if other else adam_slots(self, variable)
         if slots is None:
             super().update_step(gradient, variable, learning_rate)
             return

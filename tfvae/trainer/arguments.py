@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import keras
+import math
 
-from tfvae.data.batches import with_context
+import keras
+import numpy as np
+
+from tfvae.data.batches import as_float, unpack, with_context
+from tfvae.data.tables import dense, is_sparse, sparse_batches
 from tfvae.errors import UserError
 
-__all__ = ["check_branches_number", "check_compiled", "check_xla", "with_validation_context"]
+__all__ = [
+    "check_branches_number",
+    "check_class_weight",
+    "check_compiled",
+    "check_no_target",
+    "check_on_replicas",
+    "with_validation_context",
+    "without_tables",
+]
 
 WITHOUT_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
@@ -25,20 +37,31 @@ def check_branches_number(branches: int) -> None:
         raise UserError(f"branches takes an integer from 1, got {branches!r}")
 
 
-def check_xla(jit_compile: bool | str) -> None:
-    """Refuses XLA on several replicas.
+def check_on_replicas(optimizer: keras.optimizers.Optimizer, jit_compile: bool | str) -> None:
+    """Refuses what TensorFlow and Keras do not do on several replicas.
 
     Args:
+        optimizer: The optimizer, or a `LossScaleOptimizer` around it.
         jit_compile: As in `compile`.
 
     Raises:
-        UserError: If it is True.
+        UserError: If XLA, accumulated gradients or averages that overwrite the weights are asked
+            for.
     """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    steps = optimizer.gradient_accumulation_steps
+    frequency = optimizer.use_ema and optimizer.ema_overwrite_frequency
     if jit_compile is True:
-        raise UserError(
-            "jit_compile=True does not work on several replicas in this TensorFlow: leave it out, "
-            "or train on one device"
-        )
+        what, remedy = "jit_compile=True does not work on several replicas in this TensorFlow", ""
+    elif steps:
+        what = f"gradient_accumulation_steps={steps} does not work on several replicas in Keras"
+        remedy = ", take larger batches"
+    elif frequency:
+        what = f"ema_overwrite_frequency={frequency} does not work on several replicas in Keras"
+        remedy = " (the averages are then taken over at the end of training)"
+    else:
+        return
+    raise UserError(f"{what}: leave it out{remedy}, or train on one device")
 
 
 def check_compiled(model: keras.Model) -> None:
@@ -59,12 +82,85 @@ def check_compiled(model: keras.Model) -> None:
             )
 
 
+def check_class_weight(class_weight) -> None:
+    """Refuses weights of classes, which Keras would look up in the contexts.
+
+    Args:
+        class_weight: As in `keras.Model.fit`.
+
+    Raises:
+        UserError: If it is given.
+    """
+    if class_weight is not None:
+        raise UserError(
+            "class_weight weighs the classes of a target, and a VAE has none: give each example "
+            "its weight, sample_weight=w, or a data set of (x, context, w)"
+        )
+
+
+def check_no_target(batch) -> None:
+    """Refuses x beside itself, which Keras's autoencoders take as their target.
+
+    Args:
+        batch: The first batch, as `unpack` takes it.
+
+    Raises:
+        UserError: If the context is x.
+    """
+    x, context, _ = unpack(batch)
+    if context is None or tuple(context.shape) != tuple(x.shape):
+        return
+    if np.array_equal(np.asarray(x), np.asarray(as_float(context))):
+        raise UserError(
+            "x is given twice, as fit(x, x) or a data set of (x, x): a VAE reconstructs x and "
+            "needs no target, and what stands beside x is a context; give x alone"
+        )
+
+
 def with_validation_context(validation):
     """Validation data of `fit` with a context beside sample weights, see `with_context`.
 
     Args:
         validation: A data set, or a tuple of x, contexts and sample weights.
     """
-    if isinstance(validation, (tuple, list)) and len(validation) == 3:
-        return (validation[0], *with_context(*validation))
-    return validation
+    if is_sparse(validation):
+        return sparse_batches(validation)
+    if isinstance(validation, (tuple, list)):
+        if is_sparse(validation[0]):
+            return sparse_batches(*validation)
+        validation = tuple(map(dense, validation))
+        if len(validation) == 3:
+            return (validation[0], *with_context(*validation))
+        return validation
+    return dense(validation)
+
+
+def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = False) -> tuple:
+    """Arrays in the place of frames, and a data set in that of a sparse matrix.
+
+    Args:
+        x: As in `fit`.
+        y: The contexts beside an array.
+        weights: The sample weights beside an array.
+        batch_size: As in `fit`.
+        kwargs: The other arguments of `fit`; what a data set has no place for is taken out.
+        training: Whether they are those of `fit`.
+
+    Returns:
+        x, the contexts, the weights and the batch size, as Keras takes them.
+
+    Raises:
+        UserError: If a column of a frame holds no numbers.
+    """
+    if not is_sparse(x):
+        return dense(x), dense(y), dense(weights), batch_size
+    x, beside = x.tocsr(), [None if part is None else dense(part) for part in (y, weights)]
+    split = kwargs.pop("validation_split", 0.0) if training else 0.0
+    if split and kwargs.get("validation_data") is None:
+        first = math.floor(x.shape[0] * (1 - split))  # the last ones, as Keras takes them
+        held_out = [None if part is None else part[first:] for part in beside]
+        kwargs["validation_data"] = sparse_batches(x[first:], *held_out, batch_size=batch_size)
+        x, beside = x[:first], [None if part is None else part[:first] for part in beside]
+    shuffle = training and bool(kwargs.pop("shuffle", True))
+    data = sparse_batches(x, *beside, batch_size=batch_size, shuffle=shuffle)
+    return data, None, None, None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
+from tfvae.trainer.keras_compat import batches_counter
 
 __all__ = ["Guard"]
 
@@ -104,15 +105,29 @@ class Guard:
             tf.stack([seen + 1, skipped + tf.cast(skip, tf.int64), tf.where(stop, seen, stopped)])
         )
         done = finite & running
-        _where(done, skip, gradients, update, model.optimizer.iterations)
+        counter = batches_counter(model.optimizer)
+        if counter is model.optimizer.iterations:
+            _where(done, skip, gradients, update, counter)
+        else:
+            # While gradients are accumulated a skipped batch adds nothing to them, and the update
+            # that they lead to takes place.
+            gradients = [
+                None if g is None else tf.where(done, g, tf.zeros_like(g))
+                for g in map(_dense, gradients)
+            ]
+            _where(done | skip, tf.constant(False), gradients, update, counter)
         return done
 
 
-def _where(done, skip, gradients, update, iterations) -> None:
+def _dense(gradient):
+    return None if gradient is None else tf.convert_to_tensor(gradient)
+
+
+def _where(done, skip, gradients, update, counter) -> None:
     """The update, or a step of the counter alone where the step is skipped."""
 
     def left_out():
-        iterations.assign_add(tf.cast(skip, iterations.dtype))
+        counter.assign_add(tf.cast(skip, counter.dtype))
 
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:

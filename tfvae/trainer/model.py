@@ -2,37 +2,61 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from tfvae.data.batches import first_batch, number_of_examples, unpack, with_context
+from tfvae.data.batches import first_batch, unpack, with_context
+from tfvae.data.counting import number_of_examples
 from tfvae.distribute import as_seed, workers
 from tfvae.distribute.agreement import agree
-from tfvae.distributions.supports import check_data
+from tfvae.distributions.supports import Support, check_data
 from tfvae.errors import UserError, readable_errors
-from tfvae.metrics import TermMeans
+from tfvae.metrics import OutsideCount, TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
 from tfvae.trainer import keras_compat
 from tfvae.trainer.adam import Adam
 from tfvae.trainer.arguments import (
     check_branches_number,
+    check_class_weight,
     check_compiled,
-    check_xla,
+    check_no_target,
+    check_on_replicas,
     with_validation_context,
+    without_tables,
 )
+from tfvae.trainer.assigned_numbers import with_assigned_numbers
 from tfvae.trainer.branches import check_branches
 from tfvae.trainer.facts import facts_of_fit
 from tfvae.trainer.finite_guard import Guard
 from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_replicas
 from tfvae.trainer.input_path import InputPath
-from tfvae.trainer.progress import ProgressBar
+from tfvae.trainer.monitors import give_directions
+from tfvae.trainer.progress import ProgressLine
 from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
-__all__ = ["ObjectiveModel"]
+__all__ = ["Inputs", "ObjectiveModel"]
+
+
+class Inputs(NamedTuple):
+    """A batch of data, taken apart.
+
+    Attributes:
+        x: `[batch, *event]`.
+        context: What the networks are conditioned on, `[batch, ...]`, or None.
+        weights: Sample weights, `[batch]`, or None.
+        target: What the objective takes beside x, `[batch, ...]`, or None.
+    """
+
+    x: tf.Tensor
+    context: tf.Tensor | None
+    weights: tf.Tensor | None
+    target: tf.Tensor | None
 
 
 @keras_compat.without_a_first_batch
@@ -67,13 +91,22 @@ class ObjectiveModel(keras.Model):
         self._shapes: dict[str, tuple | None] | None = None
         self._looked_at: weakref.WeakSet[tf.data.Dataset] = weakref.WeakSet()  # by fit
         self.terms = TermMeans()
+        self.outside = OutsideCount()
+        self.support: Support | None = None  # the likelihood's, once there was one
 
     def build(self, x_shape, context_shape=None):
-        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`."""
+        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`.
 
-        def run(x, context):
+        Args:
+            x_shape: Shape of x.
+            context_shape: Shape of what stands beside x in the data: of the context, or of the
+                target where the objective takes one; None where there is nothing.
+        """
+
+        def run(x, y):
+            context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
-            terms = self.objective(x, output).terms
+            terms = self.objective(x, output, target=target).terms
             own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
                 self.terms.build(["loss", *terms, *own])
@@ -117,18 +150,22 @@ class ObjectiveModel(keras.Model):
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            UserError: If `branches` is no number from 1, or XLA is asked for on several replicas.
+            UserError: If `branches` is no number from 1, or on several replicas something is asked
+                for that does not work there: XLA, accumulated gradients.
         """
         check_branches_number(branches)
+        optimizer = Adam() if optimizer == "adam" else keras.optimizers.get(optimizer)
         if self._replicated:
             keras_compat.is_known()
-            check_xla(jit_compile)
+            check_on_replicas(optimizer, jit_compile)
             jit_compile = False
         self.branches = int(branches)
         self._auto_pace = steps_per_execution == "auto"
         steps = 1 if self._auto_pace else steps_per_execution
-        optimizer = Adam() if optimizer == "adam" else optimizer
         super().compile(optimizer, steps_per_execution=steps, jit_compile=jit_compile, **kwargs)
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        with self.distribute_strategy.scope():
+            self.objective.accumulate(inner.gradient_accumulation_steps)
 
     @property
     def _replicated(self) -> bool:
@@ -159,13 +196,15 @@ class ObjectiveModel(keras.Model):
         """Makes the function that takes the training steps of one call; refuses wrong branches."""
         check_branches(self, self.branches)  # here: `train_on_batch` and a generator pass by too
         if force or self.train_function is None:
-            self.train_function = self._steps(checked(self))
+            make = functools.partial(self._steps, checked(self))
+            self.train_function = with_assigned_numbers(self.objective, make)
         return self.train_function
 
     def make_test_function(self, force: bool = False):
         """Makes the function that takes the evaluation steps of one call."""
         if force or self.test_function is None:
-            self.test_function = self._steps(self.test_step)
+            make = functools.partial(self._steps, self.test_step)
+            self.test_function = with_assigned_numbers(self.objective, make)
         return self.test_function
 
     def _steps(self, step):
@@ -196,45 +235,62 @@ class ObjectiveModel(keras.Model):
 
         Args:
             x: A `tf.data.Dataset` of x, `(x, context)` or `(x, context, sample_weight)`, or an
-                array of x.
+                array of x: of NumPy or TensorFlow, a pandas frame of numbers, or a sparse matrix of
+                SciPy, which is dense in a batch alone.
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            **kwargs: Further arguments of `keras.Model.fit`. `verbose` is 0 (silent), 1 or
+                `"auto"` (a line an epoch, which on a terminal shows the steps meanwhile), 2 (the
+                line when the epoch ends) or `"all"` (and all values below it). Callbacks that
+                monitor `elbo`, `distortion`, `bits_per_dim` or an importance-weighted bound, with
+                or without `val_`, know which way it gets better; for another term give them `mode`.
 
         Returns:
             `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
 
         Raises:
-            UserError: If the data set is empty, the likelihood gives its values no density, or
-                `compile` was given a loss or metrics; of several workers, if they differ.
+            UserError: If the data set is empty, the likelihood gives its values no density, x
+                stands beside itself as a target, `compile` was given a loss or metrics, or several
+                workers are not about to do the same.
         """
         check_compiled(self)
-        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        check_class_weight(kwargs.get("class_weight"))
+        x, y, weights, batch_size = without_tables(
+            x, y, kwargs.pop("sample_weight", None), batch_size, kwargs, training=True
+        )
+        y, weights = with_context(x, y, weights)
         validation = with_validation_context(kwargs.pop("validation_data", None))
-        self._look_at(x, y, training=True)
+        self._look_at(x, y)
+        if self.objective.needs_examples:
+            split = kwargs.get("validation_split") or 0.0
+            self.objective.counted_examples = number_of_examples(x, validation_split=split)
         held_out = validation if isinstance(validation, (tuple, list)) else (validation,)
         self._look_at(*held_out)
         if not hasattr(x, "shape") and not isinstance(x, keras.utils.PyDataset):
             kwargs.setdefault("shuffle", False)  # Keras cannot and would warn
         callbacks = kwargs.pop("callbacks", None)
+        give_directions(callbacks, self.objective)
         if self._auto_pace:
             batches = batches_in(x, batch_size, kwargs.get("steps_per_epoch"))
             self._set_pace(steps_per_call(batches, callbacks))
-        if not isinstance(callbacks, keras.callbacks.CallbackList) and kwargs.get("verbose", 1):
-            callbacks = [*keras.tree.flatten(callbacks or []), ProgressBar()]
+        callbacks = self._with_progress(callbacks, kwargs)
         before = self.input_path.made
-        data = self.input_path.training(x, rows=not kwargs.get("class_weight"))
+        data = self.input_path.training(x)
         if self.input_path.made is not before:
             self.train_function = None  # it makes batches of the rows of other data
         if isinstance(validation, (tuple, list)):
             validation = tuple(map(self.input_path.shared, validation))
-        with workers.lost_workers(self.distribute_strategy):
+        unknown = batches_in(x, batch_size, kwargs.get("steps_per_epoch")) is None
+        with (
+            workers.lost_workers(self.distribute_strategy),
+            keras_compat.data_may_end(expected=unknown),
+        ):
             if workers.several_workers(self.distribute_strategy):
                 told = {"x": x, "y": y, "sample_weight": weights, "validation_data": validation}
                 numbers = {"batch_size": batch_size, "epochs": epochs, **kwargs}
                 agree(self.distribute_strategy, lambda: facts_of_fit(self, told, numbers))
-            return super().fit(
+            history = super().fit(
                 data,
                 y,
                 batch_size,
@@ -244,16 +300,56 @@ class ObjectiveModel(keras.Model):
                 callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
                 **kwargs,
             )
+        self.refuse_outside()
+        return history
 
-    def _look_at(self, x, *beside, training: bool = False) -> None:
+    def refuse_outside(self) -> None:
+        """Refuses what the steps since the last reset have seen outside of the support.
+
+        The look at the first batch, before any step, spares most of the work; each step counts on.
+
+        Raises:
+            UserError: If there was an example outside.
+        """
+        examples, first = self.outside.read()
+        if not examples:
+            return
+        self.outside.reset_state()
+        where = f", the first in batch {first}" if not self._replicated else ""
+        raise UserError(
+            f"{examples} examples of the data hold values that the likelihood gives no density to"
+            f"{where}; it takes {self.support.name}: {self.support.remedy}"
+        )
+
+    def reset_metrics(self):
+        """Resets the metrics at the start of an epoch or an evaluation; see `refuse_outside`."""
+        self.refuse_outside()
+        super().reset_metrics()
+
+    def _with_progress(self, callbacks, kwargs: dict):
+        """The callbacks with the one that shows the progress, where that is asked for.
+
+        Args:
+            callbacks: As in `fit`.
+            kwargs: Its `verbose`; `"all"` is one of ours, and Keras's own is put in its place.
+        """
+        everything = kwargs.get("verbose") == "all"
+        if everything:
+            kwargs["verbose"] = 1
+        if not workers.is_chief(self.distribute_strategy):
+            kwargs["verbose"] = 0
+        if isinstance(callbacks, keras.callbacks.CallbackList) or not kwargs.get("verbose", 1):
+            return callbacks
+        return [*keras.tree.flatten(callbacks or []), ProgressLine(everything=everything)]
+
+    def _look_at(self, x, *beside) -> None:
         """Checks the first batch of data, once where they are a data set."""
         if isinstance(x, tf.data.Dataset) and x in self._looked_at:
             return
         batch = first_batch(x, *beside)
         if batch is None:
             return
-        if training and self.objective.examples is None:
-            self.objective.examples = number_of_examples(x, batch)
+        check_no_target(batch)
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
@@ -271,13 +367,21 @@ class ObjectiveModel(keras.Model):
         Returns:
             The loss and the terms; by name with `return_dict=True`.
         """
-        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
-        batch = None if self.built else first_batch(x, y)
-        if batch is not None:
-            self.check(batch)
-        with workers.lost_workers(self.distribute_strategy):
+        weights = kwargs.pop("sample_weight", None)
+        x, y, weights, batch_size = without_tables(x, y, weights, batch_size, kwargs)
+        y, weights = with_context(x, y, weights)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked at its validation data
+            self._look_at(x, y)
+        unknown = batches_in(x, batch_size, kwargs.get("steps")) is None
+        kwargs["callbacks"] = self._with_progress(kwargs.get("callbacks"), kwargs)
+        with (
+            workers.lost_workers(self.distribute_strategy),
+            keras_compat.data_may_end(expected=unknown),
+        ):
             data = self.input_path.shared(x)
-            return super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
+            logs = super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
+        self.refuse_outside()
+        return logs
 
     def predict(self, x, batch_size=None, *, context=None, **kwargs):
         """Gives what `predict_step` does, for all the data: `keras.Model.predict`.
@@ -291,6 +395,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             A dict of arrays.
         """
+        x, context, _, batch_size = without_tables(x, context, None, batch_size, kwargs)
         if context is not None:
             x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
             batch_size = None
@@ -307,9 +412,20 @@ class ObjectiveModel(keras.Model):
         if workers.is_chief(self.distribute_strategy):
             super().save_weights(*args, **kwargs)
 
-    def inputs_of(self, data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
-        """Takes a batch apart: x, the context and the sample weights, see `data.batches.unpack`."""
-        return unpack(data)
+    def inputs_of(self, data) -> Inputs:
+        """Takes a batch apart.
+
+        Args:
+            data: x, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. y is the target of an objective
+                that takes one, else the context.
+
+        Returns:
+            What `data.batches.unpack` gives, and the target.
+        """
+        x, y, weights = unpack(data)
+        if self.objective.takes_target:
+            return Inputs(x, None, weights, y)
+        return Inputs(x, y, weights, None)
 
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
@@ -320,13 +436,17 @@ class ObjectiveModel(keras.Model):
         Raises:
             UserError: If the shape differs, a value is not finite, or one is outside the support.
         """
-        x, context, _ = unpack(batch)
+        x, context, *_ = self.inputs_of(batch)
         with self.distribute_strategy.scope():
-            if not self.built:
-                # Through __call__, which notes the shapes that a saved model is built from.
-                self(x[:1], context=None if context is None else context[:1])
+            self._build_on(batch)
             likelihood = self(x[:1], context=None if context is None else context[:1]).likelihood
         check_data(x, likelihood)
+
+    def _build_on(self, batch) -> None:
+        """Makes the weights for the shapes of a batch, if there are none yet."""
+        if not self.built:
+            x, y, _ = unpack(batch)
+            self.build((None, *x.shape[1:]), None if y is None else (None, *y.shape[1:]))
 
     @property
     def trainable_weights(self) -> list:
@@ -370,9 +490,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             The logs.
         """
-        if not self.built:  # `test_on_batch` alone comes here without weights
-            x, context, _ = self.inputs_of(data)
-            self.build(x.shape, None if context is None else context.shape)
+        self._build_on(data)  # `test_on_batch` alone comes here without weights
         Step(self).test(data)
         return self.get_metrics_result()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
+from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
 from tfvae.trainer.branches import parts_of
+from tfvae.trainer.clipping import clipped_together
 from tfvae.trainer.keras_compat import batches_counter
 
 __all__ = ["Step", "checked"]
@@ -64,19 +66,22 @@ class Step:
         """
         model = self.model
         step, common_seed = model.step, self._common_seed
-        losses, gradients = [], []
+        losses, gradients, outside = [], [], []
         kept = model.guard.kept(model) if model.guard is not None else ()
         parts = self.parts(data)
         for part, share, seed in parts:
             with tf.GradientTape() as tape:
                 loss, x, output = self._loss(part, seed, training=True)
                 losses.append(loss)
+                outside.append(_outside(x, output))
                 loss = model.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
             weights = model.trainable_weights  # `train_on_batch` alone comes here without any
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
+        model.outside.update_state(tf.add_n(outside))
 
         def update(gradients):
+            gradients = clipped_together(model.optimizer, gradients)
             model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
         if model.guard is None:
@@ -84,7 +89,7 @@ class Step:
         else:
             done = model.guard.apply(model, losses, gradients, update)
         own = model.objective.update(
-            x, output, step=step, seed=common_seed, weights=model.inputs_of(data)[2]
+            x, output, step=step, seed=common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, data)
         if kept:
@@ -100,21 +105,22 @@ class Step:
         seen = tf.convert_to_tensor(model.terms.counts)[0]
         seed = fold_in(replica_seed(model.seed, self.batches), seen)
         _, x, output = self._loss(data, seed, training=False)
+        model.outside.update_state(_outside(x, output))
         own = model.objective.own_terms(
-            x, output, seed=self._common_seed, weights=model.inputs_of(data)[2]
+            x, output, seed=self._common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, data)
 
     def _loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
         model = self.model
-        x, context, weights = model.inputs_of(data)
+        x, context, weights, target = model.inputs_of(data)
         output = model(
             x, context=context, samples=model.objective.samples, training=training, seed=seed
         )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
-        loss, terms = model.objective(x, output, step=model.step, weights=weights)
+        loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
@@ -130,7 +136,7 @@ class Step:
     def _log_own(self, terms: dict, data) -> None:
         """Adds the terms of the objective's second loss on a batch to the metrics."""
         if terms:
-            self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data)[2]))
+            self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data).weights))
 
 
 def checked(model):
@@ -164,6 +170,11 @@ def checked(model):
         return logs
 
     return step
+
+
+def _outside(x: tf.Tensor, output: VAEOutput) -> tf.Tensor:
+    """How many examples of a batch hold values that the likelihood gives no density to."""
+    return tf.math.count_nonzero(support_of(output.likelihood).outside(x), dtype=tf.float32)
 
 
 def _sums(terms: dict, weights) -> tuple[dict, dict]:

@@ -1,0 +1,59 @@
+"""Published models by name: each a composition of parts, returned uncompiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tfvae import options
+from tfvae.recipes.disentangling import beta_tcvae, factor_vae
+from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
+from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
+from tfvae.recipes.importance import dreg, iwae, miwae
+from tfvae.recipes.quantized import vq_vae
+from tfvae.vae import VAE
+
+__all__ = [
+    "beta_tcvae",
+    "beta_vae",
+    "conditional_vae",
+    "dreg",
+    "factor_vae",
+    "get",
+    "iaf_vae",
+    "iwae",
+    "ladder_vae",
+    "miwae",
+    "names",
+    "nvp_vae",
+    "takes_labels",
+    "two_layer_vae",
+    "vae",
+    "vamp_vae",
+    "vdvae",
+    "vq_vae",
+]
+
+
+def names() -> list[str]:
+    """The names of all recipes."""
+    return options.names("recipe")
+
+
+def get(name: str) -> Callable[..., VAE]:
+    """Finds a recipe.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        The function that makes the model.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+    """
+    return options.find("recipe", name).load()
+
+
+def takes_labels(name: str) -> bool:
+    """Whether a recipe's model is conditional on the class of an example."""
+    return "classes" in options.find("recipe", name).arguments

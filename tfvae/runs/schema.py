@@ -1,0 +1,110 @@
+"""The fields of a configuration, gathered from the signatures of all parts: one for each option."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+from tfvae.options import AXES, Option, names, parts
+from tfvae.options.reading import source
+
+__all__ = ["GROUPS", "Field", "fields", "fields_of", "of_the_model", "section"]
+
+# Sub-configs that are no parts: functions of tfvae/runs/fields.py.
+GROUPS = ("beta_schedule", "learning_rate_schedule", "evaluation")
+
+
+class Field(NamedTuple):
+    """A field of the configuration.
+
+    Attributes:
+        name: Its name, with a dot where it is in a sub-config.
+        option: The argument that it stands for.
+        known: The names that it may have, where it names a part.
+    """
+
+    name: str
+    option: Option
+    known: tuple[str, ...]
+
+    @property
+    def kinds(self) -> str:
+        """The values that it takes, in words."""
+        if self.option.choices or self.known:
+            more = [str(self.option.bounds)] if float in self.option.kinds else []
+            return " | ".join([*(self.option.choices or self.known), *more])
+        words = [kind.__name__ for kind in self.option.kinds]
+        bounds = f" {self.option.bounds}" if self.option.bounds else ""
+        return " | ".join(words) + bounds
+
+
+@functools.cache
+def of_the_model() -> dict[str, Option]:
+    """The options that all recipes share: the arguments of `vae`."""
+    return parts("recipe")["vae"].options
+
+
+def section(axis: str, name: str) -> str:
+    """The sub-config that holds what a part takes: that of its name.
+
+    Args:
+        axis: The part's axis.
+        name: Its name.
+
+    Returns:
+        The name; with `_posterior` behind it where a likelihood has the same.
+    """
+    both = axis == "posterior" and name in parts("likelihood")
+    return f"{name}_posterior" if both else name
+
+
+def _options_of(axis: str, name: str) -> dict[str, Option]:
+    """What a part takes beyond the fields that all recipes share."""
+    part = parts(axis)[name]
+    shared = of_the_model() if axis in ("recipe", "network", "objective") else {}
+    found = {n: option for n, option in part.options.items() if n not in shared}
+    return {n: o for n, o in found.items() if n in part.own} if axis == "recipe" else found
+
+
+def fields_of(axis: str, name: str) -> dict[str, Field]:
+    """The fields of the sub-config of a part.
+
+    Args:
+        axis: The part's axis.
+        name: Its name.
+
+    Returns:
+        The fields by the name of the argument.
+    """
+    prefix = section(axis, name)
+    return {
+        argument: Field(f"{prefix}.{argument}", option, ())
+        for argument, option in _options_of(axis, name).items()
+    }
+
+
+def _group(function: str) -> dict[str, Option]:
+    return source("tfvae.runs.fields").find(function).options()
+
+
+@functools.cache
+def fields() -> dict[str, Field]:
+    """All fields by name: those of the run, of the model, and of what its parts take.
+
+    Example:
+        >>> fields()["vamp_prior.pseudo_inputs"].option.default
+        500
+    """
+    plain = {**_group("run"), **of_the_model()}
+    found = {
+        name: Field(name, option, tuple(names(name)) if name in AXES else ())
+        for name, option in plain.items()
+    }
+    for group in GROUPS:
+        for name, option in _group(group).items():
+            found[f"{group}.{name}"] = Field(f"{group}.{name}", option, ())
+    for axis in AXES:
+        for name in names(axis):
+            for field in fields_of(axis, name).values():
+                found.setdefault(field.name, field)
+    return found
