@@ -34,7 +34,7 @@ def test_workers_are_stopped_and_lost_and_the_same_command_goes_on(
     # SIGTERM to one of them: both stop at the same batch, and the state is saved.
     chief, other = both = start_workers(2, many, cwd=tmp_path)
     chiefs = [chief.pid]
-    read_until(chief, "Epoch 2/")
+    read_until(chief, "\n2/1000")
     other.send_signal(signal.SIGTERM)
     chief, other = wait_for_workers(both, 300)
     assert (chief.code, other.code) == (75, 75), chief.err + other.err
@@ -46,7 +46,7 @@ def test_workers_are_stopped_and_lost_and_the_same_command_goes_on(
     chief, other = both = start_workers(2, many, cwd=tmp_path)
     chiefs.append(chief.pid)
     read_until(chief, f"going on from run/checkpoints/{saved[-1]}")
-    read_until(chief, "Epoch 4/")
+    read_until(chief, "\n4/1000")
     other.kill()
     start = time.monotonic()
     chief, other = wait_for_workers(both, 300)
