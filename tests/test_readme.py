@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -67,3 +68,23 @@ def test_commands_use_flags_and_configs_that_exist():
             if flag == "config":
                 assert (ROOT / value).exists()
     assert all(target in (ROOT / "Makefile").read_text() for target in ("train:", "test:"))
+
+
+def test_the_table_of_recipes_is_that_of_their_docstrings():
+    """Every recipe once, with the first author and the year of its first reference."""
+    from tfvae import options, recipes
+
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|(.*)\|$", _published(), flags=re.MULTILINE)
+    papers = {name: text for names, text in rows for name in re.findall(r"`(\w+)`", names)}
+    assert sorted(papers) == options.names("recipe")
+    for name, text in papers.items():
+        reference = inspect.getdoc(recipes.get(name)).partition("References:\n")[2]
+        reference = " ".join(reference.split())
+        author = re.match(r"(.*?)(?:,| and | et al)", reference)[1]
+        year = re.search(r", (\d{4})", reference)[1]
+        assert re.search(rf"{author}[^;]*{year}", text), f"{name}: {reference}"
+
+
+def _published() -> str:
+    text = (ROOT / "README.md").read_text("utf-8")
+    return text.partition("## Published models by name")[2].partition("\n## ")[0]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 
 from tfvae.errors import unknown_name
 
 __all__ = ["optimizer_class", "optimizer_names"]
-
-NO_OPTIMIZERS = ("Optimizer", "LossScaleOptimizer")  # the base, and a wrapper of others
 
 
 def _classes() -> dict[str, type]:
@@ -17,7 +17,9 @@ def _classes() -> dict[str, type]:
         for name, value in vars(keras.optimizers).items()
         if isinstance(value, type)
         and issubclass(value, keras.optimizers.Optimizer)
-        and name not in NO_OPTIMIZERS
+        # Neither the base nor what is made of other optimizers.
+        and value is not keras.optimizers.Optimizer
+        and next(iter(inspect.signature(value).parameters)) == "learning_rate"
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.data.batches import as_float, unpack
+from tfvae.data.batches import as_float
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
@@ -372,7 +372,7 @@ class VAE(ObjectiveModel):
 
     def predict_step(self, data) -> dict:
         """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
-        x, context, _ = unpack(data)
+        x, context, *_ = self.inputs_of(data)
         z = self.latents.means(self._encode(x, context), context=context)
         return {"z": z, "x": self.decode(z, context).mean()}
 

@@ -102,8 +102,8 @@ def records():
         OPENED.append(file.numpy())
         return file
 
-    tfrecord.whole_or_empty = lambda file, count: whole(
-        tf.py_function(note, [file], tf.string), count
+    tfrecord.whole_or_empty = lambda file, count, offset: whole(
+        tf.py_function(note, [file], tf.string), count, offset
     )
     grey = np.random.default_rng(1).integers(0, 256, (48, *EVENT), np.uint8)
     tfvae.data.write_tfrecord(os.path.join(FILES.name, "a"), grey, shards=6)

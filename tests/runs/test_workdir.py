@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tfvae.errors import MissingFileError, UserError
@@ -96,11 +98,9 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
         "",
         "{",
         "[1]",
-        '{"epoch": 3}',
         '{"epochs": "x"}',
         "\x00",
         '{"conv": 3}',
-        '{"iwae": {"k": 1}}',
         '{"batch_size": -1}',
         '{"learning_rate": NaN}',
         '{"conv": {"filters": "ab"}}',
@@ -121,3 +121,25 @@ def test_checkpoints_are_told_by_their_name(tmp_path):
         (folder.checkpoints / name).write_text("")
     assert [batches for batches, _ in folder.saved()] == [3, 20]
     assert folder.saved()[-1][1] == folder.checkpoint(20)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"factor_vae": {"discriminator_optimizer": "adam"}}, "'factor_vae.discriminator_opt"),
+        ({"epoch": 3}, "there is no field 'epoch'"),
+        ({"posterior": "full_covariance"}, "unknown config.posterior 'full_covariance'"),
+    ],
+)
+def test_the_configuration_of_another_version_is_refused_in_a_line(fields, words, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(fields))
+    with pytest.raises(UserError, match="is not of this version of tfvae") as error:
+        Workdir(tmp_path).read_config()
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_field_that_an_earlier_version_had_not_has_its_default(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"epochs": 7}))
+    config = Workdir(tmp_path).read_config()
+    assert (config.epochs, config.optimizer) == (7, "adam")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from contextlib import redirect_stdout
-
 import keras
 import numpy as np
 import pytest
@@ -82,14 +79,11 @@ def test_the_pace_changes_no_weight_and_no_log(make_vae, binary):
         np.testing.assert_allclose(values, log_auto.history[name], rtol=1e-4)
 
 
-def test_the_bar_stays_within_the_epoch_and_a_watcher_sees_all(make_vae, binary):
+def test_a_watcher_sees_all(make_vae, binary):
     data = tf.data.Dataset.from_tensor_slices(binary[:17]).batch(1)
     vae = make_vae()
     vae.compile()
-    shown = io.StringIO()
-    with redirect_stdout(shown):
-        vae.fit(data, epochs=1, verbose=1)
-    assert "17/17" in shown.getvalue()
+    vae.fit(data, epochs=1, verbose=0)
     watcher = Watcher()
     vae.fit(data, epochs=1, verbose=0, callbacks=watcher)
     assert watcher.batches == list(range(17))

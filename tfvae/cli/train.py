@@ -43,6 +43,7 @@ _ON_NAN = flags.DEFINE_enum(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
 )
+_VERBOSE = flags.DEFINE_bool("verbose", False, "Show all values of an epoch, below its line.")
 
 
 def main() -> int:
@@ -66,6 +67,7 @@ def main() -> int:
             strategy=strategy,
             data_dir=_DATA_DIR.value,
             override=_OVERRIDE.value,
+            verbose="all" if _VERBOSE.value else "auto",
         )
     except Interrupted as stop:
         print(
@@ -97,7 +99,7 @@ def run() -> None:
     """Entry point of the console script."""
     _list()
     flags.mark_flags_as_required(["config", "workdir"])
-    holders = (_STRATEGY, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR)
+    holders = (_STRATEGY, _LOGICAL_DEVICES, _OVERRIDE, _ON_NAN, _DATA_DIR, _VERBOSE)
     run_command(main, __doc__, _CONFIG, _WORKDIR, *holders)
 
 

@@ -169,6 +169,8 @@ def check_shape(shape: tuple[int | None, ...], event: Sequence[int]) -> None:
     if not event.is_compatible_with(shape):
         shape, event = tuple(shape), tuple(event)
         hint = "reshape the data or change the decoder's event_shape"
+        if shape == event[1:]:
+            hint = "there is no batch axis; give data.batch(128), or x[None] for one example"
         if (*shape, 1) == event:
             hint = "add the channel axis with x[..., None]"
         raise UserError(f"an example has shape {shape}, the likelihood's is {event}: {hint}")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
@@ -60,7 +59,7 @@ def evaluate_likelihood(
     elbos, log_probs, means = [], [], []
     done, symbols = 0, None
     for i, batch in enumerate(dataset):
-        x, context, _ = unpack(batch)
+        x, context, *_ = vae.inputs_of(batch)
         if examples is not None:
             x, context = (None if t is None else t[: examples - done] for t in (x, context))
         done += int(x.shape[0])

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.errors import UserError
 from tfvae.objectives.latents import one_group
@@ -65,7 +64,7 @@ def total_correlation(
             raise UserError(f"{name} takes a number from 1, or None for all, got {value!r}")
     latents, done = [], 0
     for i, batch in enumerate(dataset):
-        x, context, _ = unpack(batch)
+        x, context, *_ = vae.inputs_of(batch)
         if examples is not None:
             x, context = (None if t is None else t[: examples - done] for t in (x, context))
         output = vae(x, context=context, seed=fold_in(as_seed(seed), i))

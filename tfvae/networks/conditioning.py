@@ -108,7 +108,8 @@ class Conditioned(keras.Model):
         if context is not None and self.conditioner is None:
             raise UserError(
                 f"{self.name} got a context but has no conditioner: leave the context out "
-                "(labels=False in tfvae.data.load) or give the network a conditioner"
+                "(labels=False in tfvae.data.load), give the network a conditioner, or the model "
+                "an objective whose call takes it as its target"
             )
         vector = vector_of(self.name, self.conditioner, context)
         return join(tf.cast(inputs, self.compute_dtype), vector)

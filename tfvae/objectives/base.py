@@ -114,7 +114,13 @@ class Objective(keras.layers.Layer):
         return vars(self).get("_assigned", 0)
 
     def __call__(
-        self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
+        self,
+        x: tf.Tensor,
+        output: VAEOutput,
+        *,
+        step=0,
+        weights: tf.Tensor | None = None,
+        target: tf.Tensor | None = None,
     ) -> ObjectiveOutput:
         """Computes the loss, see `call`, and checks it.
 
@@ -125,14 +131,23 @@ class Objective(keras.layers.Layer):
             output: What the model returned for it.
             step: Training steps taken so far.
             weights: Sample weights, `[batch]`; handed to a `call` that takes them.
+            target: What stands beside x in the data, `[batch, ...]`, for a `call` that takes it.
 
         Returns:
             What `call` returned.
 
         Raises:
-            UserError: If that is not a loss and named terms of shape `[batch]`.
+            UserError: If that is not a loss and named terms of shape `[batch]`, or there is no
+                target and `call` takes one.
         """
-        given = {"weights": weights} if _takes_weights(type(self)) else {}
+        given = {"weights": weights} if _takes(type(self), "weights") else {}
+        if self.takes_target:
+            if target is None:
+                raise UserError(
+                    f"{type(self).__name__} takes a target beside x: give fit(x, y), or data of "
+                    "(x, y)"
+                )
+            given["target"] = target
         returned = self.call(x, output, step=step, **given)
         return checked_output(type(self).__name__, tf.convert_to_tensor(x), returned)
 
@@ -145,6 +160,10 @@ class Objective(keras.layers.Layer):
         only for a statistic across the batch, such as a mean rate that is held against a target;
         one without such statistics may leave the argument out.
 
+        A `call` that has an argument `target` gets what stands beside x in the data: labels for a
+        supervised head, say. `fit(x, y)` then hands y to it, and not to the networks as a context.
+        When weights are made it is zeros of float32.
+
         Args:
             x: Data, `[batch, *event]`.
             output: What the model returned for it, with K samples if `samples` is K.
@@ -155,6 +174,11 @@ class Objective(keras.layers.Layer):
             Loss and named terms per example, in nats, not weighted.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(x, output, step=0)")
+
+    @property
+    def takes_target(self) -> bool:
+        """Whether `call` has the argument `target`: y of the data is then no context."""
+        return "target" in inspect.signature(type(self).call).parameters
 
     @property
     def per_example(self) -> bool:
@@ -292,7 +316,7 @@ def _is_scheduled(attribute) -> bool:
 
 
 @functools.cache
-def _takes_weights(objective: type[Objective]) -> bool:
-    """Whether the `call` of an objective has the argument `weights`."""
+def _takes(objective: type[Objective], name: str) -> bool:
+    """Whether the `call` of an objective has an argument."""
     parameters = inspect.signature(objective.call).parameters.values()
-    return any(p.name == "weights" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == name or p.kind is p.VAR_KEYWORD for p in parameters)

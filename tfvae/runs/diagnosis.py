@@ -42,11 +42,11 @@ def diagnose(vae, batch) -> str:
 
 def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
     """What is not finite in the loss of a part of the batch, in words; and its gradients."""
-    x, context, weights = vae.inputs_of(data)
+    x, context, weights, target = vae.inputs_of(data)
     with _watched() as found, tf.GradientTape() as tape:
         output = vae(x, context=context, samples=vae.objective.samples, training=True, seed=seed)
         added = list(vae.losses)  # of regularizers and add_loss
-        loss, terms = vae.objective(x, output, step=vae.step, weights=weights)
+        loss, terms = vae.objective(x, output, step=vae.step, weights=weights, target=target)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         total = batch_mean(tf.add_n([loss, *penalties]), weights)
         total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])

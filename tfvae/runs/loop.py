@@ -61,7 +61,7 @@ def train_and_evaluate(
             call this alike, and the chief alone writes.
         data_dir: Folder with dataset files.
         override: Whether a run goes on although fields of its configuration have changed.
-        verbose: As in `keras.Model.fit`.
+        verbose: As in `VAE.fit`; `"all"` shows all values.
         say: Takes the lines that the user should read.
 
     Returns:

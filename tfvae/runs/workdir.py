@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from tfvae.errors import MissingFileError, UserError, one_line
+from tfvae.errors import MissingFileError, UnknownNameError, UserError, one_line
 from tfvae.files import (
     checksum,
     kind_of,
@@ -252,6 +252,11 @@ class Workdir:
             _refuse_unknown(fields, config)
             config.update(fields)
             check_config(config)
+        except UnknownNameError as error:
+            raise UserError(
+                f"{str(self.config)!r} is not of this version of tfvae ({one_line(error)}): take "
+                "the version that wrote it, or another --workdir"
+            ) from error
         except Exception as error:  # whatever stands in the file: it is data, and checked as such
             raise UserError(
                 f"{str(self.config)!r} is damaged ({one_line(error)}): restore it"
@@ -280,12 +285,12 @@ class Workdir:
         return None
 
 
-def _refuse_unknown(fields: object, config: ConfigDict) -> None:
+def _refuse_unknown(fields: object, config: ConfigDict, prefix: str = "") -> None:
     """A field that is not known would otherwise be added, or its sub-config replaced."""
     if not isinstance(fields, dict):
         raise UserError("it is no object of fields")
     for name, value in fields.items():
         if name not in config:
-            raise UserError(f"there is no field {name!r}")
+            raise UnknownNameError(f"there is no field {prefix + name!r}")
         if isinstance(config[name], ConfigDict):
-            _refuse_unknown(value, config[name])
+            _refuse_unknown(value, config[name], f"{prefix}{name}.")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
-from tfvae.data.batches import with_context
+from tfvae.data.batches import as_float, unpack, with_context
 from tfvae.errors import UserError
 
 __all__ = [
     "check_branches_number",
+    "check_class_weight",
     "check_compiled",
+    "check_no_target",
     "check_on_replicas",
     "with_validation_context",
 ]
@@ -73,6 +76,41 @@ def check_compiled(model: keras.Model) -> None:
                 f"compile({name}=...) would have no effect: the loss is the model's objective "
                 "and its terms are the metrics, give VAE(objective=...)"
             )
+
+
+def check_class_weight(class_weight) -> None:
+    """Refuses weights of classes, which Keras would look up in the contexts.
+
+    Args:
+        class_weight: As in `keras.Model.fit`.
+
+    Raises:
+        UserError: If it is given.
+    """
+    if class_weight is not None:
+        raise UserError(
+            "class_weight weighs the classes of a target, and a VAE has none: give each example "
+            "its weight, sample_weight=w, or a data set of (x, context, w)"
+        )
+
+
+def check_no_target(batch) -> None:
+    """Refuses x beside itself, which Keras's autoencoders take as their target.
+
+    Args:
+        batch: The first batch, as `unpack` takes it.
+
+    Raises:
+        UserError: If the context is x.
+    """
+    x, context, _ = unpack(batch)
+    if context is None or tuple(context.shape) != tuple(x.shape):
+        return
+    if np.array_equal(np.asarray(x), np.asarray(as_float(context))):
+        raise UserError(
+            "x is given twice, as fit(x, x) or a data set of (x, x): a VAE reconstructs x and "
+            "needs no target, and what stands beside x is a context; give x alone"
+        )
 
 
 def with_validation_context(validation):

@@ -59,10 +59,9 @@ def steps_on_one_device(
         return eagerly
     on_element = _compiled(on_element, eager)
 
-    def one(iterator):
-        return on_element(iterator.get_next())
-
     def many(iterator):
+        # One step too: at the end of the data, what needs none of them would run before the error,
+        # such as the optimizer's counter and the number of examples that a mean divides by.
         specs = on_element.get_concrete_function(iterator.element_spec).structured_outputs
         specs = tf.nest.map_structure(_spec, specs)
         flat = tf.nest.flatten(specs)
@@ -84,13 +83,11 @@ def steps_on_one_device(
         )
         return taken, tf.nest.pack_sequence_as(specs, logs)
 
-    one, many = _compiled(one, eager), _compiled(many, eager)
+    many = _compiled(many, eager)
 
     def function(iterator):
         if not isinstance(iterator, ITERATORS):
             return eagerly(iterator)  # of `train_on_batch`
-        if count == 1:
-            return one(iterator)
         taken, logs = many(iterator)
         if not taken:
             raise StopIteration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from tfvae.data.parallelism import without_tuning
 from tfvae.data.rows import MadeOfRows, Rows, rows_of
 from tfvae.distribute import workers
 
@@ -48,8 +49,18 @@ class InputPath:
         return one and not tf.config.list_physical_devices("GPU")
 
     def shared(self, data):
-        """Data that each replica and each worker sees its own part of."""
-        return workers.shared(data, self._strategy)
+        """What is handed to Keras: data that each replica and each worker sees its own part of.
+
+        tf.data's tuning is off, unless the data set's options ask for it: dropping an iterator at
+        the end of an epoch joins the tuner's thread, which sometimes sleeps on for seconds. What
+        says `AUTOTUNE` stays parallel, by as many threads as there are cores, 16 at most.
+
+        Args:
+            data: A data set; anything else is returned as it is.
+        """
+        data = workers.shared(data, self._strategy)
+        plain = isinstance(data, tf.data.Dataset) and data.options().autotune.enabled is None
+        return without_tuning(data) if plain else data
 
     def batch(self, element):
         """The batch of an element of the data, inside a graph or not."""

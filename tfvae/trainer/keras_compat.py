@@ -6,8 +6,11 @@ Keras is not among those that were tried, a line says so, and whatever has a pub
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import warnings
+from collections.abc import Iterator
 
 import keras
 from absl import logging
@@ -15,6 +18,7 @@ from absl import logging
 __all__ = [
     "adam_slots",
     "batches_counter",
+    "data_may_end",
     "is_known",
     "saved_shapes",
     "without_a_first_batch",
@@ -103,6 +107,22 @@ def batches_counter(optimizer: keras.optimizers.Optimizer):
     if not optimizer.gradient_accumulation_steps:
         return optimizer.iterations
     return getattr(optimizer, "_iterations", optimizer.variables[0])
+
+
+@contextlib.contextmanager
+def data_may_end(expected: bool) -> Iterator[None]:
+    """Without Keras's warning that the data ran out, which it gives at their end as well.
+
+    It says so wherever it had not known the length, and the epoch was whole. If its words change,
+    the warning is back: `tests/trainer/test_progress.py` fails.
+
+    Args:
+        expected: Whether nobody said how many steps there should be.
+    """
+    with warnings.catch_warnings():
+        if expected:
+            warnings.filterwarnings("ignore", "Your input ran out of data; interrupting training")
+        yield
 
 
 def saved_shapes(config: dict) -> dict[str, list | tuple]:

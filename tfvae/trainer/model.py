@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -20,7 +21,9 @@ from tfvae.trainer import keras_compat
 from tfvae.trainer.adam import Adam
 from tfvae.trainer.arguments import (
     check_branches_number,
+    check_class_weight,
     check_compiled,
+    check_no_target,
     check_on_replicas,
     with_validation_context,
 )
@@ -30,11 +33,27 @@ from tfvae.trainer.finite_guard import Guard
 from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_replicas
 from tfvae.trainer.input_path import InputPath
 from tfvae.trainer.monitors import give_directions
-from tfvae.trainer.progress import ProgressBar
+from tfvae.trainer.progress import ProgressLine
 from tfvae.trainer.step import Step, checked
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
-__all__ = ["ObjectiveModel"]
+__all__ = ["Inputs", "ObjectiveModel"]
+
+
+class Inputs(NamedTuple):
+    """A batch of data, taken apart.
+
+    Attributes:
+        x: `[batch, *event]`.
+        context: What the networks are conditioned on, `[batch, ...]`, or None.
+        weights: Sample weights, `[batch]`, or None.
+        target: What the objective takes beside x, `[batch, ...]`, or None.
+    """
+
+    x: tf.Tensor
+    context: tf.Tensor | None
+    weights: tf.Tensor | None
+    target: tf.Tensor | None
 
 
 @keras_compat.without_a_first_batch
@@ -71,11 +90,18 @@ class ObjectiveModel(keras.Model):
         self.terms = TermMeans()
 
     def build(self, x_shape, context_shape=None):
-        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`."""
+        """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`.
 
-        def run(x, context):
+        Args:
+            x_shape: Shape of x.
+            context_shape: Shape of what stands beside x in the data: of the context, or of the
+                target where the objective takes one; None where there is nothing.
+        """
+
+        def run(x, y):
+            context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
-            terms = self.objective(x, output).terms
+            terms = self.objective(x, output, target=target).terms
             own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
                 self.terms.build(["loss", *terms, *own])
@@ -208,18 +234,21 @@ class ObjectiveModel(keras.Model):
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
-            **kwargs: Further arguments of `keras.Model.fit`. Callbacks that monitor `elbo`,
-                `distortion`, `bits_per_dim` or an importance-weighted bound, with or without
-                `val_`, know which way it gets better; for another term give them `mode`.
+            **kwargs: Further arguments of `keras.Model.fit`. `verbose` is 0 (silent), 1 or
+                `"auto"` (a line an epoch, which on a terminal shows the steps meanwhile), 2 (the
+                line when the epoch ends) or `"all"` (and all values below it). Callbacks that
+                monitor `elbo`, `distortion`, `bits_per_dim` or an importance-weighted bound, with
+                or without `val_`, know which way it gets better; for another term give them `mode`.
 
         Returns:
             `keras.callbacks.History`, with `loss`, `elbo`, `distortion`, `rate` (nats) and more.
 
         Raises:
-            UserError: If the data set is empty, the likelihood gives its values no density, or
-                `compile` was given a loss or metrics.
+            UserError: If the data set is empty, the likelihood gives its values no density, x
+                stands beside itself as a target, or `compile` was given a loss or metrics.
         """
         check_compiled(self)
+        check_class_weight(kwargs.get("class_weight"))
         y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
         validation = with_validation_context(kwargs.pop("validation_data", None))
         self._look_at(x, y)
@@ -235,15 +264,18 @@ class ObjectiveModel(keras.Model):
         if self._auto_pace:
             batches = batches_in(x, batch_size, kwargs.get("steps_per_epoch"))
             self._set_pace(steps_per_call(batches, callbacks))
-        if not isinstance(callbacks, keras.callbacks.CallbackList) and kwargs.get("verbose", 1):
-            callbacks = [*keras.tree.flatten(callbacks or []), ProgressBar()]
+        callbacks = self._with_progress(callbacks, kwargs)
         before = self.input_path.made
-        data = self.input_path.training(x, rows=not kwargs.get("class_weight"))
+        data = self.input_path.training(x)
         if self.input_path.made is not before:
             self.train_function = None  # it makes batches of the rows of other data
         if isinstance(validation, (tuple, list)):
             validation = tuple(map(self.input_path.shared, validation))
-        with workers.lost_workers(self.distribute_strategy):
+        unknown = batches_in(x, batch_size, kwargs.get("steps_per_epoch")) is None
+        with (
+            workers.lost_workers(self.distribute_strategy),
+            keras_compat.data_may_end(expected=unknown),
+        ):
             return super().fit(
                 data,
                 y,
@@ -255,6 +287,22 @@ class ObjectiveModel(keras.Model):
                 **kwargs,
             )
 
+    def _with_progress(self, callbacks, kwargs: dict):
+        """The callbacks with the one that shows the progress, where that is asked for.
+
+        Args:
+            callbacks: As in `fit`.
+            kwargs: Its `verbose`; `"all"` is one of ours, and Keras's own is put in its place.
+        """
+        everything = kwargs.get("verbose") == "all"
+        if everything:
+            kwargs["verbose"] = 1
+        if not workers.is_chief(self.distribute_strategy):
+            kwargs["verbose"] = 0
+        if isinstance(callbacks, keras.callbacks.CallbackList) or not kwargs.get("verbose", 1):
+            return callbacks
+        return [*keras.tree.flatten(callbacks or []), ProgressLine(everything=everything)]
+
     def _look_at(self, x, *beside) -> None:
         """Checks the first batch of data, once where they are a data set."""
         if isinstance(x, tf.data.Dataset) and x in self._looked_at:
@@ -262,6 +310,7 @@ class ObjectiveModel(keras.Model):
         batch = first_batch(x, *beside)
         if batch is None:
             return
+        check_no_target(batch)
         self.check(batch)
         if isinstance(x, tf.data.Dataset):
             self._looked_at.add(x)
@@ -283,7 +332,12 @@ class ObjectiveModel(keras.Model):
         batch = None if self.built else first_batch(x, y)
         if batch is not None:
             self.check(batch)
-        with workers.lost_workers(self.distribute_strategy):
+        unknown = batches_in(x, batch_size, kwargs.get("steps")) is None
+        kwargs["callbacks"] = self._with_progress(kwargs.get("callbacks"), kwargs)
+        with (
+            workers.lost_workers(self.distribute_strategy),
+            keras_compat.data_may_end(expected=unknown),
+        ):
             data = self.input_path.shared(x)
             return super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
 
@@ -315,9 +369,20 @@ class ObjectiveModel(keras.Model):
         if workers.is_chief(self.distribute_strategy):
             super().save_weights(*args, **kwargs)
 
-    def inputs_of(self, data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
-        """Takes a batch apart: x, the context and the sample weights, see `data.batches.unpack`."""
-        return unpack(data)
+    def inputs_of(self, data) -> Inputs:
+        """Takes a batch apart.
+
+        Args:
+            data: x, `(x,)`, `(x, y)` or `(x, y, sample_weight)`. y is the target of an objective
+                that takes one, else the context.
+
+        Returns:
+            What `data.batches.unpack` gives, and the target.
+        """
+        x, y, weights = unpack(data)
+        if self.objective.takes_target:
+            return Inputs(x, None, weights, y)
+        return Inputs(x, y, weights, None)
 
     def check(self, batch) -> None:
         """Builds the model on a batch and refuses data that the likelihood gives no density to.
@@ -328,13 +393,17 @@ class ObjectiveModel(keras.Model):
         Raises:
             UserError: If the shape differs, a value is not finite, or one is outside the support.
         """
-        x, context, _ = unpack(batch)
+        x, context, *_ = self.inputs_of(batch)
         with self.distribute_strategy.scope():
-            if not self.built:
-                # Through __call__, which notes the shapes that a saved model is built from.
-                self(x[:1], context=None if context is None else context[:1])
+            self._build_on(batch)
             likelihood = self(x[:1], context=None if context is None else context[:1]).likelihood
         check_data(x, likelihood)
+
+    def _build_on(self, batch) -> None:
+        """Makes the weights for the shapes of a batch, if there are none yet."""
+        if not self.built:
+            x, y, _ = unpack(batch)
+            self.build((None, *x.shape[1:]), None if y is None else (None, *y.shape[1:]))
 
     @property
     def trainable_weights(self) -> list:
@@ -378,9 +447,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             The logs.
         """
-        if not self.built:  # `test_on_batch` alone comes here without weights
-            x, context, _ = self.inputs_of(data)
-            self.build(x.shape, None if context is None else context.shape)
+        self._build_on(data)  # `test_on_batch` alone comes here without weights
         Step(self).test(data)
         return self.get_metrics_result()
 

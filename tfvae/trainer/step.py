@@ -87,7 +87,7 @@ class Step:
         else:
             done = model.guard.apply(model, losses, gradients, update)
         own = model.objective.update(
-            x, output, step=step, seed=common_seed, weights=model.inputs_of(data)[2]
+            x, output, step=step, seed=common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, x, data)
         if kept:
@@ -104,20 +104,20 @@ class Step:
         seed = fold_in(replica_seed(model.seed, self.batches), seen)
         _, x, output = self._loss(data, seed, training=False)
         own = model.objective.own_terms(
-            x, output, seed=self._common_seed, weights=model.inputs_of(data)[2]
+            x, output, seed=self._common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, x, data)
 
     def _loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
         model = self.model
-        x, context, weights = model.inputs_of(data)
+        x, context, weights, target = model.inputs_of(data)
         output = model(
             x, context=context, samples=model.objective.samples, training=training, seed=seed
         )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
-        loss, terms = model.objective(x, output, step=model.step, weights=weights)
+        loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
@@ -134,7 +134,7 @@ class Step:
         """Adds the terms of the objective's second loss on a batch to the metrics."""
         if terms:
             terms = checked_terms(type(self.model.objective).__name__, x, terms)
-            self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data)[2]))
+            self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data).weights))
 
 
 def checked(model):
