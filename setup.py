@@ -16,6 +16,7 @@ setup(
     description="Variational autoencoders on TensorFlow, Keras 3 and TensorFlow Probability",
     long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
+    url="https://github.com/tfvae/tfvae",  # the notebooks install from here
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.14",
@@ -43,6 +44,7 @@ setup(
         "test": [
             *NOTEBOOKS,
             "mypy>=1.11",
+            "pandas>=2",
             "pillow>=10",
             "pytest>=8",
             "pytest-xdist>=3.8",

@@ -1,7 +1,11 @@
-"""Executes notebooks and keeps what they show: `python colab/execute.py [FILE ...]`."""
+"""Executes notebooks: `python colab/execute.py [FILE ...] [--out=FOLDER]`.
 
+What they show is written to files of the same name in the folder, and never over the notebooks
+themselves: one that fails in the middle, or is being edited meanwhile, stays as it is.
+"""
+
+import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -45,7 +49,27 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
-if __name__ == "__main__":
-    for file in [Path(name) for name in sys.argv[1:]] or notebooks():
-        nbformat.write(execute(file), file)
+def main(arguments: list[str] | None = None) -> None:
+    """Executes what the command line names."""
+    parser = argparse.ArgumentParser(
+        description="Executes notebooks; their files stay as they are."
+    )
+    parser.add_argument("files", nargs="*", type=Path, help="by default, all of this folder")
+    parser.add_argument(
+        "--out", type=Path, help="folder for what they show; by default they are only run"
+    )
+    options = parser.parse_args(arguments)
+    files = options.files or notebooks()
+    for file in files:
+        if options.out is not None and (options.out / file.name).resolve() == file.resolve():
+            parser.error(f"--out={options.out} is the folder of {file}: name another")
+    for file in files:
+        executed = execute(file)
+        if options.out is not None:
+            options.out.mkdir(parents=True, exist_ok=True)
+            nbformat.write(executed, options.out / file.name)
         print(f"{file.name}: done")
+
+
+if __name__ == "__main__":
+    main()

@@ -147,6 +147,9 @@ def test_public_names_are_there(name):
 def test_a_name_that_is_not_there():
     with pytest.raises(AttributeError, match="vea"):
         tfvae.vea  # noqa: B018
+    for wrong in ("Vae", "vea"):
+        with pytest.raises(AttributeError, match="did you mean 'VAE'"):
+            getattr(tfvae, wrong)
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("tfvae.vea")
 

@@ -236,3 +236,12 @@ def test_pseudo_inputs_lie_where_the_likelihood_has_its_values(likelihood, low, 
         recipes.vae(SHAPE, likelihood=likelihood, prior="vamp_prior"),
     ):
         assert (vae.prior.low, vae.prior.high) == (low, high)
+
+
+@pytest.mark.parametrize("posterior", ["von_mises_fisher", "power_spherical"])
+def test_a_posterior_on_the_sphere_has_a_prior_on_it(posterior):
+    vae = recipes.vae(SHAPE, 3, hidden=(4,), posterior=posterior)
+    vae.build((None, *SHAPE))
+    z = np.eye(3, dtype=np.float32)
+    np.testing.assert_allclose(vae.prior().log_prob(z), -np.log(4 * np.pi), rtol=1e-5)
+    assert type(recipes.vae(SHAPE, 3).prior) is priors.StandardNormal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Callable, Mapping
 
@@ -25,7 +26,10 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable, Callable, 
 
     def get(name: str):
         if name not in names:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            lowered = {known.lower(): known for known in names}
+            near = difflib.get_close_matches(name.lower(), lowered, n=1)
+            hint = f": did you mean {lowered[near[0]]!r}?" if near else ""
+            raise AttributeError(f"module {package!r} has no attribute {name!r}{hint}")
         module = importlib.import_module(names[name])
         return module if names[name] == f"{package}.{name}" else getattr(module, name)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
-__all__ = ["Perplexity", "TermMeans"]
+__all__ = ["OutsideCount", "Perplexity", "TermMeans"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -66,6 +66,47 @@ class TermMeans(keras.metrics.Metric):
     def get_config(self) -> dict:
         """Configuration for saving."""
         return {**super().get_config(), "names": self.names}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class OutsideCount(keras.metrics.Metric):
+    """How many examples lay outside of the likelihood's support, and since which batch.
+
+    It is no part of the logs: `result` is empty.
+
+    Args:
+        name: Name of the metric.
+        **kwargs: Arguments of `keras.metrics.Metric`.
+
+    Example:
+        >>> count = OutsideCount()
+        >>> count.update_state(0)
+        >>> count.update_state(2)
+        >>> count.read()
+        (2, 2)
+    """
+
+    def __init__(self, name: str = "outside", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.state = self.add_variable((2,), "zeros", name="state")
+
+    def update_state(self, examples: tf.Tensor) -> None:
+        """Adds the number of examples of a batch that lie outside."""
+        examples = tf.cast(examples, self.dtype)
+        none_yet = tf.equal(tf.convert_to_tensor(self.state)[0] + examples, 0)
+        self.state.assign_add(tf.stack([examples, tf.cast(none_yet, self.dtype)]))
+
+    def result(self) -> dict:
+        """Nothing for the logs."""
+        return {}
+
+    def read(self) -> tuple[int, int]:
+        """The number of examples, and that of the first batch with one, from 1.
+
+        On several replicas, the second is the sum over them.
+        """
+        examples, before = keras.ops.convert_to_numpy(self.state)
+        return int(examples), int(before) + 1
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -10,10 +10,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.data.batches import as_float
+from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
-from tfvae.distributions.supports import check_shape
+from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
@@ -21,6 +22,7 @@ from tfvae.layers.noise_scope import noise
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
 from tfvae.priors import Fixed, Prior
+from tfvae.trainer.keras_compat import layers_of
 from tfvae.trainer.model import ObjectiveModel
 
 tfd = tfp.distributions
@@ -41,6 +43,9 @@ class VAE(ObjectiveModel):
     `tfvae.distributions.elbo`, one function for objectives, logs and `elbo`. Noise is a function
     of (seed, step, replica), so that a run can be repeated, and resumed exactly.
 
+    Data are given in the units of the likelihood, to all methods. The encoder gets them on a scale
+    that a network takes well: levels on [−1, 1], counts as log(1 + x), all else as it is.
+
     Args:
         encoder: Keras layer or model from x to a `tfd.Distribution` over z.
         decoder: Keras layer or model from z to a `tfd.Distribution` over x.
@@ -49,6 +54,8 @@ class VAE(ObjectiveModel):
         objective: What is minimised; None: `ELBO(beta=1.0)`.
         latents: How z is inferred and generated, a `tfvae.latents.LatentStructure` such as
             `TopDown` or `VectorQuantizer`; None: z is one group, with the prior above.
+        scale_inputs: Whether levels and counts are scaled for the encoder; None: unless it holds a
+            `Rescaling` or `Normalization` layer. False where it scales by other means.
         seed: Seed of the noise in training and evaluation.
         **kwargs: Arguments of `keras.Model`.
 
@@ -77,6 +84,7 @@ class VAE(ObjectiveModel):
         objective: Objective | None = None,
         *,
         latents: LatentStructure | None = None,
+        scale_inputs: bool | None = None,
         seed: int = 0,
         **kwargs,
     ):
@@ -100,6 +108,9 @@ class VAE(ObjectiveModel):
             )
         if isinstance(prior, tfd.Distribution):
             prior = Fixed(prior)
+        if scale_inputs not in (None, True, False):
+            raise UserError(f"scale_inputs takes True, False or None, got {scale_inputs!r}")
+        self.scale_inputs = scale_inputs
         self.encoder = encoder
         self.decoder = decoder
         self.latents = latents or OneGroup(prior)
@@ -156,6 +167,7 @@ class VAE(ObjectiveModel):
             )
             likelihood = self._decode(code, context, training)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
+        self.support = support_of(likelihood)
         return VAEOutput(latents, likelihood)
 
     def _check_shape(self, x: tf.Tensor) -> None:
@@ -165,10 +177,23 @@ class VAE(ObjectiveModel):
             check_shape(tuple(x.shape[1:]), event)
 
     def _encode(self, x, context, training=None, seed=None):
+        x = self._scaled(as_float(x))
         given = _given(context=context, training=training)
         # Of the same seed, the noise inside encoder and decoder would be the same.
         with noise(None if seed is None else fold_in(seed, ENCODER), self.encoder):
-            return concrete(self.encoder(as_float(x), **given))
+            encoded = concrete(self.encoder(x, **given))
+        if isinstance(encoded, tfd.Distribution):
+            check_batch("encoder", encoded, x.shape[0])
+        return encoded
+
+    def _scaled(self, x: tf.Tensor) -> tf.Tensor:
+        """The data as the encoder sees them; the zeros that weights are made on are as they are."""
+        if self.support is None or self.scale_inputs is False:
+            return x
+        own = (keras.layers.Rescaling, keras.layers.Normalization)
+        if self.scale_inputs is None and any(isinstance(p, own) for p in layers_of(self.encoder)):
+            return x
+        return self.support.scaled(x)
 
     def encode(self, x, context=None) -> tfd.Distribution:
         """The posterior q(z|x).
@@ -180,6 +205,8 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]`.
         """
+        if self.support is None:
+            self._check_input(x, context)  # the decoder says on which scale the encoder works
         return returned("encoder", self.latents.posterior(self._encode(x, context), context))
 
     def encode_aside(self, x, context=None) -> tfd.Distribution:
@@ -230,6 +257,7 @@ class VAE(ObjectiveModel):
             code = fold(code, rank)
         given = _given(context=context, training=training)
         likelihood = returned("decoder", self.decoder(code, **given))
+        check_batch("decoder", likelihood, code.shape[0])
         return likelihood if flat else Unfolded(likelihood, batch)
 
     def _assert_built(self) -> None:
@@ -310,6 +338,7 @@ class VAE(ObjectiveModel):
             Nats, `[batch]`; higher is better.
         """
         samples = _count("samples", samples)
+        x = dense(x)
         self._check_input(x, context)
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
@@ -338,6 +367,7 @@ class VAE(ObjectiveModel):
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
         samples = _count("samples", samples)
+        x = dense(x)
         self._check_input(x, context)
         every = self.latents.every_z(EXACT_CODES)
         if every is not None:
@@ -366,9 +396,12 @@ class VAE(ObjectiveModel):
         return Estimators(self._encode, self._complete, self.variable_dtype)
 
     def _check_input(self, x, context) -> None:
-        self._check_shape(tf.convert_to_tensor(x))
+        x = tf.convert_to_tensor(x)
+        self._check_shape(x)
         if not self.built:
-            self.build(x.shape, None if context is None else context.shape)
+            self.build(x.shape, None if context is None else tf.convert_to_tensor(context).shape)
+        if self.support is not None and hasattr(x, "numpy"):  # not in a graph
+            check_values(x, self.support)
 
     def predict_step(self, data) -> dict:
         """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
@@ -383,6 +416,7 @@ class VAE(ObjectiveModel):
         return {
             **super().get_config(),
             **dict(zip(PARTS, serialized, strict=True)),
+            "scale_inputs": self.scale_inputs,
             "seed": self.seed,
         }
 
@@ -393,7 +427,8 @@ class VAE(ObjectiveModel):
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in PARTS
         }
-        return cls(**{**config, **parts})
+        # A model that was saved without a word about it was trained without.
+        return cls(**{"scale_inputs": False, **config, **parts})
 
 
 def _given(**arguments) -> dict:

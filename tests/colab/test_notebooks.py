@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "colab"
+URL = re.search(r'url="(.+?)"', (FOLDER.parent / "setup.py").read_text("utf-8"))[1]
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 MACHINE = re.compile(r"/(?:root|home|tmp|work|usr|Users)/\w")
 NOISE = re.compile(r"oneDNN|cudart|absl::InitializeLog|cuInit|rebuild TensorFlow|\[IPKernelApp\]")
@@ -64,15 +65,38 @@ def test_notebook_installs_in_colab_alone(path):
     before, _, _ = installs[0].source.partition("pip install")
     assert "google.colab" in before
     (line,) = (s for s in installs[0].source.splitlines() if "pip install" in s)
-    assert line.startswith("    "), "inside the condition"
+    assert line == f"    %pip install -q git+{URL}", "inside the condition, and what installs"
+
+
+def test_notebook_opens_in_colab(path):
+    first = nbformat.read(path, as_version=4).cells[0]
+    address = URL.replace("https://github.com", "https://colab.research.google.com/github")
+    assert f"]({address}/blob/main/colab/{path.name})" in first.source
+
+
+def test_what_executes_a_notebook_leaves_it_as_it_is(path, tmp_path, monkeypatch):
+    module = executor()
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    monkeypatch.setattr(module, "execute", lambda file: nbformat.read(file, as_version=4))
+    module.main([str(copy)])
+    module.main([str(copy), f"--out={tmp_path / 'shown'}"])
+    assert (tmp_path / "shown" / path.name).is_file()
+    with pytest.raises(SystemExit):
+        module.main([str(copy), f"--out={tmp_path}"])
+    assert copy.read_bytes() == path.read_bytes()
+
+
+def executor():
+    spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.slow
 def test_notebook_runs(path):
-    spec = importlib.util.spec_from_file_location("execute", FOLDER / "execute.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     committed = nbformat.read(path, as_version=4)
-    executed = module.execute(path)  # an error in a cell, such as a failed assert, is raised
+    executed = executor().execute(path)  # an error in a cell, such as a failed assert, is raised
     assert len(figures(executed)) == len(figures(committed))
     assert not NOISE.findall(text(executed))

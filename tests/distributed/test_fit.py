@@ -46,8 +46,9 @@ def test_workers_do_what_one_device_does(
         with np.load(tmp_path / str(index) / "results.npz") as found:
             assert {name.split("/")[0] for name in found} == {*names}
             for name in found:
+                # Of numbers up to 5 that cancel to 1e-3, rounding leaves 5e-6.
                 np.testing.assert_allclose(
-                    found[name], expected[name], rtol=1e-5, atol=1e-6, err_msg=name
+                    found[name], expected[name], rtol=1e-5, atol=1e-5, err_msg=name
                 )
     if "weights" in names:
         rows = (tmp_path / "0" / "log.csv").read_text().splitlines()

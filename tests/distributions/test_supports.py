@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.elbo import EvidenceLowerBound
-from tfvae.distributions.supports import check_data, check_shape, support_of
+from tfvae.distributions.supports import check_batch, check_data, check_shape, support_of
 
 tfd = tfp.distributions
 layers = tfvae.layers
@@ -171,3 +171,53 @@ def test_uniform_symbols_take_the_logarithm_of_their_number_in_bits(classes):
         output = tfvae.VAEOutput((tfvae.Latent(z, q, q),), likelihood)
         bits = tfvae.objectives.ELBO()(x, output).terms["bits_per_dim"]
         np.testing.assert_allclose(bits, [np.log2(classes)] * 4, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "inside", "outside"),
+    [
+        (tfd.Bernoulli(0.0), [0, 1], [-1, 0.5, 2, 1e-3]),
+        (tfd.ContinuousBernoulli(0.0), [0, 1e-6, 1], [-1e-6, 1.5]),
+        (tfd.Poisson(1.0), [0, 1, 1e6], [-1, 0.5]),
+        (layers.DiscretizedLogistic.new(tf.zeros([2]), ()), [0, 128, 255], [-1, 0.5, 256]),
+        (tfd.Normal(0.0, 1.0), [-1e9, 0, 1e9], []),
+    ],
+)
+def test_which_examples_lie_outside(distribution, inside, outside):
+    values = np.float32([*inside, *outside, np.nan, np.inf, -np.inf])
+    x = np.full([len(values), 2, 3], inside[0], np.float32)
+    x[:, 1, 2] = values
+    expected = np.arange(len(values)) >= len(inside)
+    for function in (
+        support_of(distribution).outside,
+        tf.function(jit_compile=True)(support_of(distribution).outside),
+    ):
+        np.testing.assert_array_equal(function(tf.constant(x)), expected)
+
+
+def test_one_hot_vectors_hold_one_one():
+    support = support_of(of_layer(layers.OneHotCategorical((2, 3))))
+    x = tf.constant([[[0, 0, 1], [1, 0, 0]], [[0, 0, 0], [1, 0, 0]], [[0, 1, 1], [1, 0, 0.0]]])
+    assert support.outside(x).numpy().tolist() == [False, True, True]
+    with pytest.raises(tfvae.UserError, match="takes one-hot vectors along the last axis, but"):
+        check_data(x, of_layer(layers.OneHotCategorical((2, 3))))
+
+
+def test_levels_and_counts_are_scaled():
+    def scaled(distribution, *x):
+        return support_of(distribution).scaled(tf.constant(x, tf.float32)).numpy().tolist()
+
+    levels = layers.IndependentCategorical.new(tf.zeros([5]), (), levels=5)
+    assert scaled(levels, 0, 1, 4) == [-1.0, -0.5, 1.0]
+    assert scaled(tfd.Poisson(1.0), 0, 3) == pytest.approx([0, np.log(4)])
+    for same in (tfd.Bernoulli(0.0), tfd.ContinuousBernoulli(0.0), tfd.Normal(0.0, 1.0)):
+        assert scaled(same, 0, 0.5, 1) == [0, 0.5, 1]
+
+
+def test_a_batch_that_is_not_that_of_the_examples_is_refused():
+    check_batch("decoder", tfd.Normal(tf.zeros([5]), 1.0), 5)
+    check_batch("decoder", tfd.Normal(tf.zeros([5]), 1.0), None)
+    check_batch("decoder", tfd.Normal(0.0, 1.0), 5)
+    for batch in ([5, 1], [1], [1, 5]):
+        with pytest.raises(tfvae.UserError, match="the decoder returned a distribution of batch"):
+            check_batch("decoder", tfd.Normal(tf.zeros(batch), 1.0), 5)

@@ -116,11 +116,32 @@ def test_an_entry_that_nobody_uses_is_put_onto_a_vector_of_the_batch(restart):
         np.testing.assert_array_equal(entry, far)
         return
     assert np.isclose(points, entry, rtol=1e-5).all(axis=1).any()
+    # A little above the bound, so that it is put elsewhere soon where it stays without use.
     np.testing.assert_allclose(
-        q.codebook.counts[3], np.mean(q.codebook.counts[:3]) * 0.75, rtol=1e-5
+        q.codebook.counts[3], 0.05 * 1.1 * np.mean(q.codebook.counts[:3]) * 0.75, rtol=1e-5
     )
     used = set(np.asarray(q.codebook.nearest(tf.constant(points))))
     assert 3 in used
+
+
+def test_an_entry_that_stays_without_use_is_put_elsewhere_in_ten_steps():
+    """Put onto a vector that has an entry already, it would have waited for 300."""
+    q = quantizer(codes=2, restart=0.05)
+    q.codebook.entries.assign([[0.0, 0.0], [9.0, 9.0]])
+    one = np.zeros([10, 6, 2], np.float32)
+    moves, before = 0, q.codebook.entries.numpy()[1]
+    for step in range(30):
+        learn(q, one + 1e-3 * step, seed=step)  # all near the first entry
+        after = q.codebook.entries.numpy()[1]
+        moves, before = moves + bool(np.abs(after - before).max() > 5e-4), after
+    assert moves >= 2
+    # As soon as vectors are there that are nearer to it, it is used, and stays.
+    two = np.concatenate([one, one + 5.0])
+    for step in range(60):
+        learn(q, two, seed=step)
+    low, high = np.sort(q.codebook.entries, axis=0)[:, 0]
+    assert abs(low) < 0.1
+    assert high > 3.0  # the moving mean is on its way to 5
 
 
 def test_the_gradient_passes_straight_through_and_holds_to_the_codebook(make):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tfvae.errors import UserError
 from tfvae.networks import MLP
 
 
@@ -23,3 +24,9 @@ def test_without_layers_it_flattens():
 def test_an_unknown_activation_is_refused():
     with pytest.raises(ValueError, match="rellu"):
         MLP([3], "rellu")
+
+
+@pytest.mark.parametrize("wrong", [8, "200", [0], [2.5], None])
+def test_what_is_no_list_of_units_is_refused(wrong):
+    with pytest.raises(UserError, match="hidden takes the units of each layer"):
+        MLP(wrong)

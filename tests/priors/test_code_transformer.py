@@ -154,3 +154,42 @@ def test_inside_a_model_it_waits_for_its_own_fit(tmp_path, binary):
     assert len(same.trainable_weights) == len(vae.trainable_weights) == 6
     same.fit(binary, verbose=0)
     assert int(same.step) == int(vae.step) + 2
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_fit_is_a_function_of_the_codes_and_the_seed_alone(labels):
+    rng = np.random.default_rng(0)
+    x = rng.random((23, 3, 2, 1)).astype(np.float32)
+    context = np.arange(23) % 3
+
+    def one_hot():
+        return keras.layers.CategoryEncoding(3, output_mode="one_hot") if labels else None
+
+    def fitted(order, global_seed, seed=7):
+        keras.utils.set_random_seed(1)
+        vae = tfvae.VAE(
+            networks.BottomUp([networks.MLP([4])], conditioner=one_hot()),
+            networks.Decoder(
+                networks.MLP([4]), layers.IndependentBernoulli((3, 2, 1)), conditioner=one_hot()
+            ),
+            latents=latents.VectorQuantizer(
+                8, priors.CodeTransformer(4, 1, 1, steps=5, batch_size=4), size=2,
+                conditioner=one_hot(),
+            ),
+            seed=seed,
+        )  # fmt: skip
+        vae.build((None, 3, 2, 1), (None,) if labels else None)
+        entries = np.random.default_rng(2).normal(size=(8, 2))
+        vae.latents.codebook.entries.assign(entries)
+        data = (x[order], context[order]) if labels else x[order]
+        keras.utils.set_random_seed(global_seed)
+        vae.latents.finish(vae, tf.data.Dataset.from_tensor_slices(data).batch(5))
+        return vae.latents.code_prior.get_weights()
+
+    same = np.arange(23)
+    first = fitted(same, 1)
+    for other in (fitted(same, 2), fitted(rng.permutation(23), 3)):
+        for a, b in zip(first, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    other = fitted(same, 1, seed=8)
+    assert any(np.any(a != b) for a, b in zip(first, other, strict=True))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 
 from tfvae.data.dataset_info import DatasetInfo
-from tfvae.data.source import ArraySource
+from tfvae.data.source import ArraySource, Source
+from tfvae.data.sparse_source import SparseSource
 from tfvae.data.splits import split_sizes
+from tfvae.data.tables import dense, is_sparse
 from tfvae.errors import UserError
 
 __all__ = ["array_source", "whole_array_source"]
@@ -64,17 +67,33 @@ def array_source(
     return _source(name, images, label, sizes, binarization, classes)
 
 
-def whole_array_source(images: np.ndarray, labels: np.ndarray | None) -> ArraySource:
+def whole_array_source(images: np.ndarray, labels: np.ndarray | None) -> Source:
     """Makes the source of one array in its own order, without a split."""
-    images = _images(np.asarray(images), "x")
-    label = _labels(labels, len(images))
+    sparse = images.tocsr() if is_sparse(images) else None
+    # Of a sparse matrix the stored values, and a zero, are all that there is to look at.
+    images = _images(np.asarray(dense(images)) if sparse is None else _stored(sparse), "x")
+    size = len(images) if sparse is None else sparse.shape[0]
+    labels = dense(labels)
+    label = _labels(labels, size)
     if labels is not None and label is None:
         labels = np.asarray(labels)
         raise UserError(
-            f"labels are {labels.dtype} {labels.shape}: for x of {len(images)} examples give "
-            f"whole numbers of shape ({len(images)},)"
+            f"labels are {labels.dtype} {labels.shape}: for x of {size} examples give "
+            f"whole numbers of shape ({size},)"
         )
-    return _source("arrays", images, label, (len(images), 0), "none", None)
+    if sparse is None:
+        return _source("arrays", images, label, (size, 0), "none", None)
+    looked_at = _source("arrays", images, None, (size, 0), "none", None)
+    info = dataclasses.replace(looked_at.info, shape=sparse.shape[1:])
+    stored = sparse.astype(images.dtype)
+    return SparseSource(info, stored, label, unit_range=looked_at.unit_range)
+
+
+def _stored(matrix) -> np.ndarray:
+    """The values of a sparse matrix that are stored, and a zero, `[n, 1]`."""
+    if 0 in matrix.shape:
+        return np.zeros(matrix.shape)
+    return np.append(matrix.data, np.zeros(1, matrix.dtype))[:, None]
 
 
 def _source(

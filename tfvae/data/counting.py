@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.data.batches import unpack
+from tfvae.distributions.tf_compat import inputs_of
 
 __all__ = ["holds", "number_of_examples"]
 
@@ -63,12 +64,8 @@ def _rows(batch) -> int:
 
 
 def _of_dataset(dataset: tf.data.Dataset) -> int | None:
-    """N, by the data sets that this one was made from.
-
-    TensorFlow has no public name for them. If `_inputs` goes, N is known of the package's own data
-    sets alone, and `tests/data/test_counting.py` fails.
-    """
-    if not hasattr(dataset, "_inputs"):
+    """N, by the data sets that this one was made from."""
+    if inputs_of(dataset) is None:
         return None
     chain = _made_from(dataset)
     for place, below in enumerate(chain):
@@ -118,7 +115,7 @@ def _made_from(dataset: tf.data.Dataset) -> list[tf.data.Dataset]:
     """The data set, what it was made from, and so on to the source."""
     chain = [dataset]
     while True:
-        inputs = chain[-1]._inputs()
+        inputs = inputs_of(chain[-1])
         zipped = len(inputs) > 1 and _size(chain[-1]) == min(_size(i) or 0 for i in inputs)
         if not inputs or (len(inputs) > 1 and not zipped):
             return chain

@@ -111,7 +111,8 @@ def from_arrays(
 
     Args:
         x: `[n, d]`, `[n, h, w]` (a channel axis is added) or `[n, h, w, channels]`. Whole numbers
-            are levels 0..255 (0..1 where there is nothing above); floats stay as they are.
+            are levels 0..255 (0..1 where there is nothing above); floats stay as they are. A
+            pandas frame of numbers, or a sparse matrix of SciPy, which is dense in a batch alone.
         labels: Whole numbers `[n]`: the elements are then (x, label).
         batch_size: Examples in a batch, over all replicas.
         binarization: As for `load`; `"auto"` is `"none"`.

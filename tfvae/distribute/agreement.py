@@ -11,10 +11,10 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import tensorflow as tf
-from tensorflow.python.eager import context as tf_context
 
 from tfvae import __version__
 from tfvae.distribute.workers import several_workers
+from tfvae.distributions.tf_compat import cluster_store
 from tfvae.errors import LostWorkerError, UserError, one_line
 
 __all__ = ["agree", "difference", "versions"]
@@ -125,7 +125,7 @@ def _exchange(strategy: tf.distribute.Strategy, text: str, limit: float) -> list
     resolver = strategy.cluster_resolver
     own = f"{resolver.task_type} {resolver.task_id}"
     names, place = _names(strategy), f"tfvae/{next(_rounds)}"
-    store = tf_context.context()
+    store = cluster_store()
     store.set_config_key_value(f"{place}/{own}", text)
     texts = []
     for name in names:

@@ -12,11 +12,12 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.outside import are_counts, are_levels, are_one_hot
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
 
-__all__ = ["Support", "check_data", "check_shape", "support_of"]
+__all__ = ["Support", "check_batch", "check_data", "check_shape", "check_values", "support_of"]
 
 
 class Support(NamedTuple):
@@ -55,6 +56,56 @@ class Support(NamedTuple):
         shape = tuple(shape)
         return math.prod(shape[: len(shape) - self.symbol_axes]) if self.integer else None
 
+    def outside(self, x: tf.Tensor) -> tf.Tensor:
+        """Says of each example whether it holds a value outside, NaN and infinity among them.
+
+        A few cheap passes over x: a training step has the time for them.
+
+        Args:
+            x: `[batch, *event]`, floats.
+
+        Returns:
+            `[batch]`.
+
+        Example:
+            >>> support_of(tfd.Bernoulli(0.0)).outside(tf.constant([[0.0, 1.0], [0.5, 1.0]]))
+            <tf.Tensor: shape=(2,), dtype=bool, numpy=array([False,  True])>
+        """
+        event = list(range(1, x.shape.rank))
+        if not self.integer and self.low == -np.inf:
+            return ~tf.math.is_finite(tf.reduce_sum(x, axis=event))
+        if self.symbol_axes:
+            inside = are_one_hot(x)
+        elif self.levels == 2:
+            inside = tf.equal(tf.math.squared_difference(x, 0.5), 0.25)
+        elif self.levels is not None:
+            inside = are_levels(x, self.levels)
+        elif self.integer:
+            inside = are_counts(x)
+        else:
+            inside = (x >= self.low) & (x <= self.high)
+        return ~tf.reduce_all(inside, axis=list(range(1, inside.shape.rank)))
+
+    def scaled(self, x: tf.Tensor) -> tf.Tensor:
+        """Brings data to a scale that a network takes well, if their own is not one.
+
+        Args:
+            x: Data in their units.
+
+        Returns:
+            Levels on [−1, 1]; counts as log(1 + x); 0 and 1, numbers from 0 to 1 and real numbers
+            as they are.
+
+        Example:
+            >>> support_of(tfd.Poisson(1.0)).scaled(tf.constant([0.0, 99.0])).numpy().round(2)
+            array([0.  , 4.61], dtype=float32)
+        """
+        if not self.integer or self.levels == 2:
+            return x
+        if self.levels is None:
+            return tf.math.log1p(tf.maximum(x, 0))
+        return x * (2 / (self.levels - 1)) - 1
+
     @property
     def levels(self) -> int | None:
         """Number of levels of discrete data, None where the values are real numbers."""
@@ -70,6 +121,14 @@ _BINARY = Support(
     True,
     "binarize the data (tfvae.data.load(..., binarization='dynamic')), or take a likelihood for "
     "grey values: IndependentContinuousBernoulli for [0, 1], DiscretizedLogistic for levels",
+)
+_ONE_HOT = Support(
+    "one-hot vectors along the last axis",
+    0,
+    1,
+    True,
+    "encode the classes with tf.one_hot",
+    symbol_axes=1,
 )
 _UNIT = Support(
     "numbers from 0 to 1", 0, 1, False, "scale the data to [0, 1], as x / 255 does for 8-bit images"
@@ -89,7 +148,7 @@ def _levels(count: int) -> Support:
 
 _OF_CLASS = {
     tfd.Bernoulli: _BINARY,
-    tfd.OneHotCategorical: _BINARY._replace(symbol_axes=1),
+    tfd.OneHotCategorical: _ONE_HOT,
     tfd.ContinuousBernoulli: _UNIT,
     tfd.Beta: _UNIT,
     tfd.Poisson: _COUNTS,
@@ -143,15 +202,55 @@ def check_data(x: np.ndarray, likelihood: tfd.Distribution) -> None:
             f"the data hold {bad} values that are NaN or infinite among the {x.size} of the first "
             "batch: remove or repair those examples"
         )
-    support = support_of(likelihood)
-    outside = (x < support.low) | (x > support.high)
-    if support.integer:
-        outside |= x != np.floor(x)
-    if outside.any():
-        example = np.asarray(x[outside]).flat[0]
+    check_values(x, support_of(likelihood), concrete(likelihood).name)
+
+
+def check_values(x, support: Support, likelihood: str = "") -> None:
+    """Refuses values outside of a support.
+
+    Args:
+        x: A batch of data, `[batch, *event]`.
+        support: The support.
+        likelihood: Name of the distribution, for the message.
+
+    Raises:
+        UserError: If there are any.
+    """
+    x = tf.convert_to_tensor(x)
+    x = x if x.dtype.is_floating else tf.cast(x, tf.float32)
+    if not tf.reduce_any(outside := support.outside(x)):
+        return
+    x = x.numpy()[outside.numpy()]
+    flat = x[:1].ravel()
+    bad = flat[~np.isfinite(flat) | (flat < support.low) | (flat > support.high)]
+    if support.integer and not bad.size:
+        bad = flat[flat != np.floor(flat)]
+    hold = f"{bad[0]:g}" if bad.size else f"{x[0].reshape(-1, x.shape[-1])[0]}"
+    name = f" ({likelihood})" if likelihood else ""
+    raise UserError(
+        f"the likelihood{name} takes {support.name}, but the data hold {hold} and span "
+        f"[{x.min():g}, {x.max():g}] in {len(x)} of the {outside.shape[0]} examples of a batch: "
+        f"{support.remedy}"
+    )
+
+
+def check_batch(part: str, distribution: tfd.Distribution, size: int | None) -> None:
+    """Refuses a distribution whose batch is not that of the examples: what it gives would mix them.
+
+    Args:
+        part: What returned it, for the message.
+        distribution: The distribution.
+        size: Number of examples, None where it is unknown.
+
+    Raises:
+        UserError: If there are further batch axes, or another number of examples.
+    """
+    batch = distribution.batch_shape
+    if batch.rank not in (None, 0) and not batch.is_compatible_with([size]):
         raise UserError(
-            f"the likelihood ({concrete(likelihood).name}) takes {support.name}, but the data hold "
-            f"{example:g} and span [{x.min():g}, {x.max():g}]: {support.remedy}"
+            f"the {part} returned a distribution of batch shape {tuple(batch)} for "
+            f"{'a batch' if size is None else size} of examples: its batch is that of the "
+            "examples, make the other axes its event with tfd.Independent"
         )
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import tensorflow as tf
+from tensorflow.python.eager import context as _context
 
-__all__ = ["SymbolicOrEagerTensor", "graphs_outwards", "is_function"]
+__all__ = ["SymbolicOrEagerTensor", "cluster_store", "graphs_outwards", "inputs_of", "is_function"]
 
 # The type that TensorFlow and Keras take for a tensor (`tf.is_tensor`): a distribution that derives
 # from it passes between Keras layers. The public `tf.Tensor` cannot be derived from.
@@ -46,3 +47,22 @@ def is_function(graph: tf.Graph | None) -> bool:
     If the class changes its name: `tests/distributions/test_tf_compat.py` fails.
     """
     return type(graph).__name__ == "FuncGraph"
+
+
+def inputs_of(dataset: tf.data.Dataset) -> list[tf.data.Dataset] | None:
+    """The data sets that one was made from, or None where TensorFlow does not tell.
+
+    If `_inputs` goes, the number of examples is known of this package's own data sets alone, and
+    `tests/data/test_counting.py` fails.
+    """
+    return list(dataset._inputs()) if hasattr(dataset, "_inputs") else None
+
+
+def cluster_store():
+    """The key-value store of the cluster's coordination service: `set_` and `get_config_key_value`.
+
+    Workers compare by it what they are about to train before their first collective, which would
+    hang or die where they differ. The package `tensorflow.python` has the only way to it.
+    If it goes: `import tfvae` fails, or the workers' first word to each other does.
+    """
+    return _context.context()

@@ -9,6 +9,8 @@ from tfvae.distribute import all_replicas_sum
 
 __all__ = ["Codebook"]
 
+GRACE = 10  # steps without use that a restarted entry has before the next restart, roughly
+
 
 class Codebook(keras.layers.Layer):
     """Entries e_k, each the moving mean of the vectors v next to it.
@@ -16,7 +18,9 @@ class Codebook(keras.layers.Layer):
     N_k ← γ N_k + (1 − γ) n_k;  m_k ← γ m_k + (1 − γ) Σ v;  e_k = m_k / N_k
 
     over all replicas. An entry whose N_k is below `restart` times their mean is put onto one of
-    the batch's vectors.
+    the batch's vectors. Where another entry is as near already, it is not used there either: it
+    starts with an N_k that falls below that bound again in some ten steps without use, and is put
+    elsewhere.
 
     Args:
         codes: K, the number of entries.
@@ -86,8 +90,9 @@ class Codebook(keras.layers.Layer):
             mean = tf.reduce_mean(counts)
             picked, found = self._pick(vectors, seed)
             dead = (counts < self.restart * mean) & found
-            counts = tf.where(dead, mean, counts)
-            sums = tf.where(dead[:, None], mean * picked, sums)
+            start = self.restart * mean * (1.0 + GRACE * (1.0 - self.decay))
+            counts = tf.where(dead, start, counts)
+            sums = tf.where(dead[:, None], start * picked, sums)
         used = (counts > 1e-12)[:, None]
         entries = sums / tf.where(used, counts[:, None], 1.0)
         self.entries.assign(tf.where(used, entries, self.entries))

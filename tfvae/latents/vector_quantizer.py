@@ -234,6 +234,12 @@ class VectorQuantizer(ConditionalStructure):
             None if parts[0] is None else np.concatenate(parts)
             for parts in zip(*found, strict=True)
         )
+        # Whatever order the batches came in, which is another one in a resumed run.
+        columns = np.reshape(codes, [len(codes), -1])
+        if vectors is not None:
+            columns = np.concatenate([vectors, columns], axis=1)
+        order = np.lexsort(columns.T[::-1])
+        codes, vectors = (None if part is None else part[order] for part in (codes, vectors))
         self.code_prior.fit(codes, vectors, epochs=epochs, seed=seed, verbose=verbose)
 
     def finish(self, vae, dataset) -> None:

@@ -50,7 +50,7 @@ class GammaPoisson(tfd.NegativeBinomial):
         return zero_outside(are_counts(x), x, 0, self._log_prob_of_counts)
 
     def _log_prob_of_counts(self, x):
-        return tfd.NegativeBinomial._log_prob(self, x)
+        return super()._log_prob(x)
 
     def _sample_n(self, n, seed=None):
         first, second = tfp.random.split_seed(seed, n=2, salt="gamma_poisson")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
+from tfvae.errors import UserError
 from tfvae.networks.chain import Chain
 
 __all__ = ["MLP"]
@@ -27,6 +29,11 @@ class MLP(Chain):
 
     def __init__(self, hidden: Sequence[int] = (200, 200), activation="relu", **kwargs):
         super().__init__(**kwargs)
+        listed = isinstance(hidden, Sequence) and not isinstance(hidden, str)
+        if not listed or not all(isinstance(n, (int, np.integer)) and n > 0 for n in hidden):
+            raise UserError(
+                f"hidden takes the units of each layer, such as (200, 200), got {hidden!r}"
+            )
         self.hidden = [int(n) for n in hidden]
         self.activation = keras.activations.get(activation)
         self.stack = [

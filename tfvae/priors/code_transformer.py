@@ -84,13 +84,19 @@ class CodeTransformer(CodePrior):
         return CodeMaps(self.network, self.shape, self.codes, fitted, vector)
 
     def fit(self, codes: np.ndarray, vectors=None, *, epochs=None, seed: int = 0, verbose=0):
-        """Fits the transformer to maps of codes, `[N, *shape]`; see `CodePrior.fit`."""
+        """Fits the transformer to maps of codes, `[N, *shape]`; see `CodePrior.fit`.
+
+        The result is a function of the codes, the weights at the start and `seed`.
+        """
         codes = np.reshape(codes, [len(codes), -1]).astype(np.int32)
         batch_size = min(self.batch_size, len(codes))
         inputs = codes if vectors is None else (codes, vectors)
-        data = tf.data.Dataset.from_tensor_slices((inputs, codes))
-        data = data.shuffle(len(codes), seed=seed).batch(batch_size, drop_remainder=True)
-        steps = self.steps if epochs is None else epochs * int(data.cardinality())
+        steps = self.steps if epochs is None else epochs * (len(codes) // batch_size)
+        # Not by `shuffle` of tf.data, which mixes the global seed in: a resumed run has another.
+        rows = _rows(len(codes), steps, batch_size, seed)
+        data = tf.data.Dataset.from_tensor_slices(rows).map(
+            lambda row: tf.nest.map_structure(lambda part: tf.gather(part, row), (inputs, codes))
+        )
         # A copy learns: it has one device, whatever the strategy of the model is.
         copy = self._network(vectors)
         copy.set_weights(self.network.get_weights())
@@ -100,7 +106,7 @@ class CodeTransformer(CodePrior):
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,  # XLA beside several logical devices ends the process
         )
-        copy.fit(data.repeat().take(steps), shuffle=False, verbose=verbose)
+        copy.fit(data, shuffle=False, verbose=verbose)
         self.network.set_weights(copy.get_weights())
         self.fitted.assign(1.0)
 
@@ -108,3 +114,11 @@ class CodeTransformer(CodePrior):
         """Configuration for saving."""
         own = {name: getattr(self, name) for name in ("steps", "batch_size", "learning_rate")}
         return {**super().get_config(), **self.sizes, **own}
+
+
+def _rows(count: int, steps: int, batch_size: int, seed: int) -> np.ndarray:
+    """Which of `count` examples are in the batch of each step: one permutation after the other."""
+    rng = np.random.default_rng(seed)
+    passes = -(-steps * batch_size // count)
+    order = np.concatenate([rng.permutation(count) for _ in range(passes)])
+    return order[: steps * batch_size].reshape([steps, batch_size])

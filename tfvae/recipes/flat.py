@@ -56,7 +56,8 @@ def vae(
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
         network_options: Further arguments of the network, such as `filters`.
         posterior: q(z|x), a layer of `tfvae.layers`; None: factorized normal.
-        prior: p(z), a part of `tfvae.priors` or a `tfd.Distribution`; None: standard normal.
+        prior: p(z), a part of `tfvae.priors` or a `tfd.Distribution`; None: standard normal,
+            or uniform where the posterior is on the sphere.
         likelihood: p(x|z), a layer of `tfvae.layers`.
         objective: What is minimised, a part of `tfvae.objectives`; None: the negative ELBO.
         beta: Weight of the rate; None: the objective's own.
@@ -82,6 +83,10 @@ def vae(
     """
     down, up = trunks(event_shape, network, hidden, network_options)
     head = head_of("posterior", posterior or layers.IndependentNormal, (latent_dim,))
+
+    if prior is None and isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
+        # A density on the sphere has no KL from one on the space around it.
+        prior = tfd.SphericalUniform(latent_dim)
 
     def encoder(scaled: Callable) -> keras.Model:
         return networks.Encoder(scaled(down), head, conditioner=conditioner)

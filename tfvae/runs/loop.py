@@ -173,6 +173,9 @@ def _train_and_evaluate(
             say(f"going on from {folder.checkpoint(batches)}")
         if batches < config.epochs * steps:
             run.train(vae, train, test, epoch, batches, restored, stop)
+        # Where the training was over before, no epoch was begun: the order and noise of the data
+        # are those of the epoch behind the last in any case.
+        epoch.assign(config.epochs)
         return run.finish(vae, train, test)
 
 

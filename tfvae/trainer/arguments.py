@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 
 from tfvae.data.batches import as_float, unpack, with_context
+from tfvae.data.tables import dense, is_sparse, sparse_batches
 from tfvae.errors import UserError
 
 __all__ = [
@@ -15,6 +18,7 @@ __all__ = [
     "check_no_target",
     "check_on_replicas",
     "with_validation_context",
+    "without_tables",
 ]
 
 WITHOUT_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")
@@ -119,6 +123,44 @@ def with_validation_context(validation):
     Args:
         validation: A data set, or a tuple of x, contexts and sample weights.
     """
-    if isinstance(validation, (tuple, list)) and len(validation) == 3:
-        return (validation[0], *with_context(*validation))
-    return validation
+    if is_sparse(validation):
+        return sparse_batches(validation)
+    if isinstance(validation, (tuple, list)):
+        if is_sparse(validation[0]):
+            return sparse_batches(*validation)
+        validation = tuple(map(dense, validation))
+        if len(validation) == 3:
+            return (validation[0], *with_context(*validation))
+        return validation
+    return dense(validation)
+
+
+def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = False) -> tuple:
+    """Arrays in the place of frames, and a data set in that of a sparse matrix.
+
+    Args:
+        x: As in `fit`.
+        y: The contexts beside an array.
+        weights: The sample weights beside an array.
+        batch_size: As in `fit`.
+        kwargs: The other arguments of `fit`; what a data set has no place for is taken out.
+        training: Whether they are those of `fit`.
+
+    Returns:
+        x, the contexts, the weights and the batch size, as Keras takes them.
+
+    Raises:
+        UserError: If a column of a frame holds no numbers.
+    """
+    if not is_sparse(x):
+        return dense(x), dense(y), dense(weights), batch_size
+    x, beside = x.tocsr(), [None if part is None else dense(part) for part in (y, weights)]
+    split = kwargs.pop("validation_split", 0.0) if training else 0.0
+    if split and kwargs.get("validation_data") is None:
+        first = math.floor(x.shape[0] * (1 - split))  # the last ones, as Keras takes them
+        held_out = [None if part is None else part[first:] for part in beside]
+        kwargs["validation_data"] = sparse_batches(x[first:], *held_out, batch_size=batch_size)
+        x, beside = x[:first], [None if part is None else part[:first] for part in beside]
+    shuffle = training and bool(kwargs.pop("shuffle", True))
+    data = sparse_batches(x, *beside, batch_size=batch_size, shuffle=shuffle)
+    return data, None, None, None

@@ -20,6 +20,7 @@ __all__ = [
     "batches_counter",
     "data_may_end",
     "is_known",
+    "layers_of",
     "saved_shapes",
     "without_a_first_batch",
 ]
@@ -45,6 +46,12 @@ def _warn(version: str) -> None:
         last,
         version,
     )
+
+
+def layers_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """A layer and all layers in it, at any depth; the layer alone where Keras does not say."""
+    flatten = getattr(layer, "_flatten_layers", None)
+    return [layer] if flatten is None else list(flatten())
 
 
 def without_a_first_batch(model: type[keras.Model]) -> type[keras.Model]:

@@ -12,9 +12,9 @@ import tensorflow as tf
 from tfvae.data.batches import first_batch, unpack, with_context
 from tfvae.data.counting import number_of_examples
 from tfvae.distribute import as_seed, workers
-from tfvae.distributions.supports import check_data
+from tfvae.distributions.supports import Support, check_data
 from tfvae.errors import UserError, readable_errors
-from tfvae.metrics import TermMeans
+from tfvae.metrics import OutsideCount, TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
 from tfvae.trainer import keras_compat
@@ -26,6 +26,7 @@ from tfvae.trainer.arguments import (
     check_no_target,
     check_on_replicas,
     with_validation_context,
+    without_tables,
 )
 from tfvae.trainer.assigned_numbers import with_assigned_numbers
 from tfvae.trainer.branches import check_branches
@@ -88,6 +89,8 @@ class ObjectiveModel(keras.Model):
         self._shapes: dict[str, tuple | None] | None = None
         self._looked_at: weakref.WeakSet[tf.data.Dataset] = weakref.WeakSet()  # by fit
         self.terms = TermMeans()
+        self.outside = OutsideCount()
+        self.support: Support | None = None  # the likelihood's, once there was one
 
     def build(self, x_shape, context_shape=None):
         """Makes all weights for data `[batch, *event]` and a context `[batch, ...]`.
@@ -230,7 +233,8 @@ class ObjectiveModel(keras.Model):
 
         Args:
             x: A `tf.data.Dataset` of x, `(x, context)` or `(x, context, sample_weight)`, or an
-                array of x.
+                array of x: of NumPy or TensorFlow, a pandas frame of numbers, or a sparse matrix of
+                SciPy, which is dense in a batch alone.
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
@@ -249,7 +253,10 @@ class ObjectiveModel(keras.Model):
         """
         check_compiled(self)
         check_class_weight(kwargs.get("class_weight"))
-        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
+        x, y, weights, batch_size = without_tables(
+            x, y, kwargs.pop("sample_weight", None), batch_size, kwargs, training=True
+        )
+        y, weights = with_context(x, y, weights)
         validation = with_validation_context(kwargs.pop("validation_data", None))
         self._look_at(x, y)
         if self.objective.needs_examples:
@@ -276,7 +283,7 @@ class ObjectiveModel(keras.Model):
             workers.lost_workers(self.distribute_strategy),
             keras_compat.data_may_end(expected=unknown),
         ):
-            return super().fit(
+            history = super().fit(
                 data,
                 y,
                 batch_size,
@@ -286,6 +293,31 @@ class ObjectiveModel(keras.Model):
                 callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
                 **kwargs,
             )
+        self.refuse_outside()
+        return history
+
+    def refuse_outside(self) -> None:
+        """Refuses what the steps since the last reset have seen outside of the support.
+
+        The look at the first batch, before any step, spares most of the work; each step counts on.
+
+        Raises:
+            UserError: If there was an example outside.
+        """
+        examples, first = self.outside.read()
+        if not examples:
+            return
+        self.outside.reset_state()
+        where = f", the first in batch {first}" if not self._replicated else ""
+        raise UserError(
+            f"{examples} examples of the data hold values that the likelihood gives no density to"
+            f"{where}; it takes {self.support.name}: {self.support.remedy}"
+        )
+
+    def reset_metrics(self):
+        """Resets the metrics at the start of an epoch or an evaluation; see `refuse_outside`."""
+        self.refuse_outside()
+        super().reset_metrics()
 
     def _with_progress(self, callbacks, kwargs: dict):
         """The callbacks with the one that shows the progress, where that is asked for.
@@ -328,10 +360,11 @@ class ObjectiveModel(keras.Model):
         Returns:
             The loss and the terms; by name with `return_dict=True`.
         """
-        y, weights = with_context(x, y, kwargs.pop("sample_weight", None))
-        batch = None if self.built else first_batch(x, y)
-        if batch is not None:
-            self.check(batch)
+        weights = kwargs.pop("sample_weight", None)
+        x, y, weights, batch_size = without_tables(x, y, weights, batch_size, kwargs)
+        y, weights = with_context(x, y, weights)
+        if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked at its validation data
+            self._look_at(x, y)
         unknown = batches_in(x, batch_size, kwargs.get("steps")) is None
         kwargs["callbacks"] = self._with_progress(kwargs.get("callbacks"), kwargs)
         with (
@@ -339,7 +372,9 @@ class ObjectiveModel(keras.Model):
             keras_compat.data_may_end(expected=unknown),
         ):
             data = self.input_path.shared(x)
-            return super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
+            logs = super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
+        self.refuse_outside()
+        return logs
 
     def predict(self, x, batch_size=None, *, context=None, **kwargs):
         """Gives what `predict_step` does, for all the data: `keras.Model.predict`.
@@ -353,6 +388,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             A dict of arrays.
         """
+        x, context, _, batch_size = without_tables(x, context, None, batch_size, kwargs)
         if context is not None:
             x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
             batch_size = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
+from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.checks import checked_terms
@@ -66,17 +67,19 @@ class Step:
         """
         model = self.model
         step, common_seed = model.step, self._common_seed
-        losses, gradients = [], []
+        losses, gradients, outside = [], [], []
         kept = model.guard.kept(model) if model.guard is not None else ()
         parts = self.parts(data)
         for part, share, seed in parts:
             with tf.GradientTape() as tape:
                 loss, x, output = self._loss(part, seed, training=True)
                 losses.append(loss)
+                outside.append(_outside(x, output))
                 loss = model.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
             weights = model.trainable_weights  # `train_on_batch` alone comes here without any
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
+        model.outside.update_state(tf.add_n(outside))
 
         def update(gradients):
             gradients = clipped_together(model.optimizer, gradients)
@@ -103,6 +106,7 @@ class Step:
         seen = tf.convert_to_tensor(model.terms.counts)[0]
         seed = fold_in(replica_seed(model.seed, self.batches), seen)
         _, x, output = self._loss(data, seed, training=False)
+        model.outside.update_state(_outside(x, output))
         own = model.objective.own_terms(
             x, output, seed=self._common_seed, weights=model.inputs_of(data).weights
         )
@@ -168,6 +172,11 @@ def checked(model):
         return logs
 
     return step
+
+
+def _outside(x: tf.Tensor, output: VAEOutput) -> tf.Tensor:
+    """How many examples of a batch hold values that the likelihood gives no density to."""
+    return tf.math.count_nonzero(support_of(output.likelihood).outside(x), dtype=tf.float32)
 
 
 def _sums(terms: dict, weights) -> tuple[dict, dict]:
