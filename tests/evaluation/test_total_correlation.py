@@ -86,13 +86,13 @@ def test_refusals(vae, make_vae):
         total_correlation(vae, data, draws=0)
     with pytest.raises(tfvae.UserError, match="the data set is empty"):
         total_correlation(vae, data.take(0))
-    full = make_vae(
-        latent=tfvae.layers.MultivariateNormalTriL(2),
+    sphere = make_vae(
+        latent=tfvae.layers.VonMisesFisher(3),
         likelihood=tfvae.layers.IndependentNormal(2),
         built=False,
     )
     with pytest.raises(tfvae.UserError, match="take a factorized posterior"):
-        total_correlation(full, data)
+        total_correlation(sphere, data)
 
 
 def test_posteriors_of_full_covariance(vae):
