@@ -86,10 +86,25 @@ def test_refusals(vae, make_vae):
         total_correlation(vae, data, draws=0)
     with pytest.raises(tfvae.UserError, match="the data set is empty"):
         total_correlation(vae, data.take(0))
-    full = make_vae(
-        latent=tfvae.layers.MultivariateNormalTriL(2),
+    sphere = make_vae(
+        latent=tfvae.layers.VonMisesFisher(3),
         likelihood=tfvae.layers.IndependentNormal(2),
         built=False,
     )
     with pytest.raises(tfvae.UserError, match="take a factorized posterior"):
-        total_correlation(full, data)
+        total_correlation(sphere, data)
+
+
+def test_posteriors_of_full_covariance(vae):
+    """Of covariances that are diagonal, the numbers of the factorized posterior."""
+
+    class Full(keras.layers.Layer):
+        def call(self, x):
+            return tfd.MultivariateNormalTriL(x, 0.3 * tf.eye(2))
+
+    data = tf.data.Dataset.from_tensor_slices(correlated(50, 0.8)).batch(20)
+    full = total_correlation(tfvae.VAE(Full(), vae.decoder), data, seed=1)
+    factorized = total_correlation(vae, data, seed=1)
+    errors = full["total_correlation_se"] + factorized["total_correlation_se"]
+    assert abs(full["total_correlation"] - factorized["total_correlation"]) < 4 * errors
+    assert full["mutual_information"] == pytest.approx(factorized["mutual_information"], abs=0.5)

@@ -86,7 +86,8 @@ def test_the_expectation_of_dreg_is_the_plain_one_and_its_variance_lower(make):
 def test_the_expectation_of_stl_is_the_plain_one_for_one_sample_alone():
     plain, stl = (gradients(IWAE(1, g), 20_000).encoder for g in ("plain", "stl"))
     assert_same_mean(plain, stl)
-    np.testing.assert_array_equal(stl, gradients(IWAE(1, "dreg"), 20_000).encoder)
+    dreg = gradients(IWAE(1, "dreg"), 20_000).encoder
+    np.testing.assert_allclose(stl, dreg, rtol=1e-5, atol=1e-6)  # added up in another order
     # Of several samples it is another (Tucker et al., Section 5).
     plain, stl = (gradients(IWAE(5, g), 20_000).encoder for g in ("dreg", "stl"))
     difference = plain - stl

@@ -122,6 +122,7 @@ class FactorVAE(Objective):
             raise UserError(f"units takes positive whole numbers, got {units!r}")
         self.gamma = gamma
         # Made anew in `build_discriminator`: an optimizer belongs to the strategy it is made in.
+        self._learning_rate = learning_rate
         if isinstance(optimizer, str):
             optimizer = _named(optimizer, learning_rate)
         self._optimizer = keras.optimizers.serialize(keras.optimizers.get(optimizer))
@@ -239,4 +240,5 @@ class FactorVAE(Objective):
             **config,
             "units": self.features.hidden,
             "optimizer": self._optimizer,
+            "learning_rate": self._learning_rate,
         }

@@ -8,6 +8,7 @@ from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
+from tfvae.objectives.checks import checked_terms
 from tfvae.trainer.branches import parts_of
 from tfvae.trainer.clipping import clipped_together
 from tfvae.trainer.keras_compat import batches_counter
@@ -91,7 +92,7 @@ class Step:
         own = model.objective.update(
             x, output, step=step, seed=common_seed, weights=model.inputs_of(data).weights
         )
-        self._log_own(own, data)
+        self._log_own(own, x, data)
         if kept:
             model.guard.restore(done, kept)
 
@@ -109,7 +110,7 @@ class Step:
         own = model.objective.own_terms(
             x, output, seed=self._common_seed, weights=model.inputs_of(data).weights
         )
-        self._log_own(own, data)
+        self._log_own(own, x, data)
 
     def _loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
@@ -133,9 +134,10 @@ class Step:
         model.terms.update_state(totals, {**counts, "loss": count})
         return share, x, output
 
-    def _log_own(self, terms: dict, data) -> None:
+    def _log_own(self, terms: dict, x: tf.Tensor, data) -> None:
         """Adds the terms of the objective's second loss on a batch to the metrics."""
         if terms:
+            terms = checked_terms(type(self.model.objective).__name__, x, terms)
             self.model.terms.update_state(*_sums(terms, self.model.inputs_of(data).weights))
 
 
