@@ -17,6 +17,7 @@ KNOWN = {
     "tfvae/distributions/tf_compat.py": {
         "tf.__internal__",
         "tensorflow.python",
+        "_initialized",
         "_inputs",
         "outer_graph",
     },
