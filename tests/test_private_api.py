@@ -27,6 +27,8 @@ KNOWN = {
         "unittest.mock",
     },
     "tfvae/trainer/keras_compat.py": {
+        "_called_in_fit",
+        "_flatten_layers",
         "_get_variable_index",
         "_iterations",
         "_maybe_symbolic_build",

@@ -18,6 +18,7 @@ from absl import logging
 __all__ = [
     "adam_slots",
     "batches_counter",
+    "called_in_fit",
     "data_may_end",
     "is_known",
     "layers_of",
@@ -46,6 +47,14 @@ def _warn(version: str) -> None:
         last,
         version,
     )
+
+
+def called_in_fit(callback: keras.callbacks.ProgbarLogger) -> bool:
+    """Whether an evaluation is that of `fit`, whose line shows it; where Keras does not say, not.
+
+    One would notice a change by lines of `evaluate` between those of the epochs.
+    """
+    return getattr(callback, "_called_in_fit", False)
 
 
 def layers_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import keras
 
-from tfvae.trainer.keras_compat import batches_counter
+from tfvae.trainer.keras_compat import batches_counter, called_in_fit
 from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["ProgressLine", "line_of"]
@@ -97,7 +97,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
 
     def on_test_begin(self, logs=None):
         """Starts the clock of `evaluate`."""
-        if not self._called_in_fit:
+        if not called_in_fit(self):
             self._start = time.perf_counter()
 
     def on_test_batch_end(self, batch, logs=None):
@@ -105,7 +105,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
 
     def on_test_end(self, logs=None):
         """Writes the line of `evaluate`."""
-        if not self._called_in_fit and self.verbose:
+        if not called_in_fit(self) and self.verbose:
             seconds = time.perf_counter() - self._start
             self._draw(line_of("evaluate", logs or {}, seconds, None, columns=_columns()))
             if self.everything:
