@@ -24,10 +24,10 @@ EVENT = (3, 2, 1)
 BINARY = (np.random.default_rng(0).random((40, *EVENT)) < 0.4).astype(np.float32)
 
 
-def _objectives():
+def _encoders():
     """The encoder whose noise is the same on any replica."""
-    path = os.path.join(os.path.dirname(__file__), "..", "objectives", "conftest.py")
-    spec = importlib.util.spec_from_file_location("objectives_conftest", path)
+    path = os.path.join(os.path.dirname(__file__), "..", "noise_of_the_example.py")
+    spec = importlib.util.spec_from_file_location("noise_of_the_example", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -126,13 +126,13 @@ CASES = {
     ),
     "beta_tcvae": (
         lambda: vae_of(
-            _objectives().Encoder, lambda: BetaTCVAE(6.0, gamma=3.0, alpha=0.5), rate=0.1
+            _encoders().NoiseOfTheExample, lambda: BetaTCVAE(6.0, gamma=3.0, alpha=0.5), rate=0.1
         ),
         lambda: plain(15).batch(7),
     ),
     "factor_vae": (
         lambda: vae_of(
-            _objectives().Encoder,
+            _encoders().NoiseOfTheExample,
             lambda: FactorVAE(5.0, units=(8,), optimizer=keras.optimizers.SGD(0.5)),
             rate=0.1,
         ),
