@@ -41,7 +41,7 @@ def optimizer_class(name: str) -> type[keras.optimizers.Optimizer]:
         UnknownNameError: If there is none of that name.
 
     Example:
-        >>> optimizer_class("sgd")(0.1).name
+        >>> optimizer_class("sgd").__name__
         'SGD'
     """
     known = _classes()

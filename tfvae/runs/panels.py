@@ -44,7 +44,7 @@ class Panels(keras.callbacks.Callback):
         seed: Seed of the samples: the same draws of z in each epoch.
 
     Example:
-        >>> vae.fit(train, epochs=20, callbacks=[Panels("runs/a/logs", x[:500], y[:500])])
+        >>> vae.fit(train, epochs=1, callbacks=[Panels("runs/a/logs", x[:500], y[:500])])
     """
 
     def __init__(
