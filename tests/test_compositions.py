@@ -113,7 +113,7 @@ def _reason(c: Composition) -> str | None:
         return "density" if c.objective == "beta_tcvae" else "values of type int32"
     if c.structure in HIERARCHIES and c.objective in ("dreg", "beta_tcvae", "factor_vae"):
         return "one group of latent variables"
-    if c.objective == "beta_tcvae" and c.posterior != "normal":
+    if c.objective == "beta_tcvae" and c.posterior == "iaf":
         return "take a factorized posterior"
     normals = c.posterior != "iaf" and c.prior in ("standard_normal", "conditional")
     if c.objective == "analytic" and not (normals or c.structure in ("ladder", "vdvae", "vq")):

@@ -19,7 +19,7 @@ def test_the_folder_of_a_run_holds_all_of_the_contract(test_run):
     folder = test_run.workdir
     assert {path.name for path in folder.iterdir()} == {
         "config.json", "checkpoints", "logs", "metrics.csv", "times.csv", "model.keras", "figures",
-        "evaluation.json", ".lock",
+        "evaluation.json", ".lock", ".checksums.json",
     }  # fmt: skip
     config = json.loads((folder / "config.json").read_text())
     assert set(config) == set(default_config())
@@ -73,7 +73,7 @@ def test_tensorboard_has_scalars_and_pictures_of_every_epoch(test_run):
 @pytest.mark.slow
 def test_the_screen_shows_progress_the_table_and_the_figures_and_no_noise(test_run):
     assert test_run.err == ""
-    for part in ("Epoch 2/2", "11/11", "elbo: -", "distortion: ", "rate: ", "loss: ", "val_elbo"):
+    for part in ("2/2 ", "elbo -", "(val -", "distortion ", "rate ", " s, ", " left"):
         assert part in test_run.out
     table = json.loads((test_run.workdir / "evaluation.json").read_text())
     lines = test_run.out.splitlines()
@@ -145,7 +145,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(number, code, start, comman
     ]  # fmt: skip
     process = start("train", *flags, cwd=tmp_path)
     seen = ""
-    while f"Epoch 2/{epochs}" not in seen:
+    while f"1/{epochs} " not in seen:
         seen += process.stdout.read(1)
     process.send_signal(number)
     _, err = process.communicate(timeout=100)
@@ -162,7 +162,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(number, code, start, comman
     done = command("train", *flags, cwd=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert f"going on from run/checkpoints/{saved.name}" in done.out
-    assert "Epoch 1/20" not in done.out
+    assert "\n1/20 " not in f"\n{done.out}"
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, 21))
     assert int(tfvae.load(tmp_path / "run" / "model.keras").optimizer.iterations) == 160
