@@ -105,7 +105,7 @@ class OutsideCount(keras.metrics.Metric):
 
         On several replicas, the second is the sum over them.
         """
-        examples, before = keras.ops.convert_to_numpy(self.state)
+        examples, before = tf.convert_to_tensor(self.state).numpy()
         return int(examples), int(before) + 1
 
 

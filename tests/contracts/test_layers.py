@@ -764,13 +764,17 @@ def gradients(case, x, y, *, compile):
     layers = case.layers()
     project = keras.layers.Dense(case.size, kernel_initializer=keras.initializers.Constant(0.1))
 
-    def run(x):
-        with tf.GradientTape(persistent=True) as tape:
+    def gradient(x, of):
+        with tf.GradientTape() as tape:
             tape.watch(x)
             distribution = through(layers, project(x) + 0.1 * tf.cumsum(tf.ones(case.size)))
-            log_prob = tf.reduce_sum(distribution.log_prob(y))
-            draw = tf.reduce_sum(distribution.sample(seed=(1, 2)))
-        return log_prob, tape.gradient(log_prob, x), tape.gradient(draw, x)
+            value = tf.reduce_sum(of(distribution))
+        return value, tape.gradient(value, x)
+
+    def run(x):
+        # One tape each: XLA has no gradient of tfp's loops inside of a persistent one.
+        log_prob, of_density = gradient(x, lambda p: p.log_prob(y))
+        return log_prob, of_density, gradient(x, lambda p: p.sample(seed=(1, 2)))[1]
 
     x = tf.constant(x)
     run(x)  # makes the weights

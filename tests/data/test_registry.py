@@ -91,7 +91,7 @@ def test_refusals(call, message):
         call()
 
 
-def test_import_needs_neither_scikit_learn_nor_pillow_nor_keras():
+def test_import_needs_neither_scikit_learn_nor_pillow():
     """No module of the package imports them at its top."""
     for file in Path(data.__file__).parent.glob("*.py"):
         tops = [node for node in ast.parse(file.read_text()).body
@@ -101,4 +101,4 @@ def test_import_needs_neither_scikit_learn_nor_pillow_nor_keras():
                 alias.name for alias in node.names
             ]  # fmt: skip
             for module in modules:
-                assert module.split(".")[0] not in ("sklearn", "PIL", "keras"), file
+                assert module.split(".")[0] not in ("sklearn", "PIL"), file

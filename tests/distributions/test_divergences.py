@@ -180,6 +180,6 @@ def test_log_importance_weights_take_every_group_of_latents(diagonal):
     likelihood = normal(np.zeros((2, 4, 3)), 1.0)
     weights = log_importance_weights(x, tfvae.VAEOutput(latents, likelihood))
     truth = likelihood.log_prob(x)
-    for z, _, _ in latents:
-        truth += p.log_prob(z) - q.log_prob(z)
+    for latent in latents:
+        truth += p.log_prob(latent.z) - q.log_prob(latent.z)
     np.testing.assert_allclose(weights, truth, rtol=1e-5)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.priors import MixtureOfNormals
+from tfvae.priors.temperature import tempered
 
 
 @pytest.mark.parametrize("event", [(3,), (2, 2)])
@@ -37,7 +38,7 @@ def test_temperature_narrows_each_component_and_not_the_mixture():
     prior = MixtureOfNormals(2)
     prior.build(1)
     prior.loc.assign([[-5.0], [5.0]])
-    draws = prior.generate(4000, seed=(0, 1), temperature=0.1).numpy()
+    draws = tempered(prior(), 0.1).sample(4000, seed=(0, 1)).numpy()
     for side in (draws[draws < 0] + 5, draws[draws > 0] - 5):
         assert side.std() == pytest.approx(0.1, abs=5 * 0.1 / np.sqrt(2 * len(side)))
         assert len(side) == pytest.approx(2000, abs=5 * np.sqrt(1000))
@@ -47,7 +48,7 @@ def test_a_context_changes_nothing():
     prior = MixtureOfNormals(3)
     prior.build(2)
     assert prior(context=tf.zeros([5])).batch_shape == ()
-    a, b = (prior.generate(5, context=c, seed=(0, 1)) for c in (None, tf.zeros([5])))
+    a, b = (prior(context=c).sample(5, seed=(0, 1)) for c in (None, tf.zeros([5])))
     assert a.shape == (5, 2)
     np.testing.assert_array_equal(a, b)
 

@@ -17,7 +17,8 @@ def fitted_target(y, distribution: tfd.Distribution) -> tf.Tensor:
 
     A last axis of size 1 is added or dropped where the ranks differ by that one. All else has to
     agree: `log_prob` would broadcast what does not, and `[n]` against `[n, 1]` becomes n x n
-    densities. A distribution without a batch axis is one for all examples.
+    densities. A distribution without a batch axis is one for all examples, and so is one whose
+    first axis is 1 whatever the data are, as that of a `VariableLayer`.
 
     Args:
         y: The targets, `[*batch, *event]`, up to a last axis of size 1; `[..., *event]` for a
@@ -50,11 +51,16 @@ def fitted_target(y, distribution: tfd.Distribution) -> tf.Tensor:
             f"targets of shape {_text(y.shape)} do not fit a distribution of batch shape "
             f"{_text(batch)} and event shape {_text(event)}: {remedy}"
         )
-    wanted = batch.concatenate(event)
+    wanted = batch.concatenate(event)[1 if _is_for_all(batch) else 0 :]
     here = fitted.shape[fitted.shape.rank - wanted.rank :]
     if here.is_fully_defined() and wanted.is_fully_defined():
         return fitted
-    return _same_when_run(fitted, distribution)
+    return _same_when_run(fitted, distribution, wanted.rank)
+
+
+def _is_for_all(batch: tf.TensorShape) -> bool:
+    """Whether the first axis is one of 1, whatever the data are."""
+    return bool(batch.rank) and batch[0] == 1
 
 
 def _text(shape: tf.TensorShape) -> str:
@@ -72,6 +78,8 @@ def _first_that_fits(
     def fits(shape: tf.TensorShape) -> bool:
         if batch.rank == 0 and shape.rank > event.rank:
             return shape[shape.rank - event.rank :].is_compatible_with(event)
+        if shape.rank and _is_for_all(batch):
+            return shape[1:].is_compatible_with(whole[1:])
         return shape.is_compatible_with(whole)
 
     # One scalar for each example of a distribution that all share: [n] is not one event [1].
@@ -91,10 +99,10 @@ def _wanted(distribution: tfd.Distribution) -> tf.Tensor:
     return tf.concat([tf.cast(shape, tf.int32) for shape in shapes], axis=0)
 
 
-def _same_when_run(y: tf.Tensor, distribution: tfd.Distribution) -> tf.Tensor:
-    """Compares the sizes that tracing could not know."""
-    wanted = _wanted(distribution)
-    lead = y.shape.rank - wanted.shape[0]
+def _same_when_run(y: tf.Tensor, distribution: tfd.Distribution, ndims: int) -> tf.Tensor:
+    """Compares the sizes of the last axes that tracing could not know."""
+    wanted = _wanted(distribution)[-ndims:]
+    lead = y.shape.rank - ndims
     check = _assert_equal(tf.shape(y)[lead:], wanted, y, distribution)
     with tf.control_dependencies(check):
         # XLA leaves assertions out, but refuses a reshape to another number of elements.
@@ -107,6 +115,8 @@ def _with_rank(y: tf.Tensor, distribution: tfd.Distribution) -> tf.Tensor:
     wanted = _wanted(distribution)
     if distribution.batch_shape.rank == 0:
         return tf.reshape(y, tf.concat([[-1], wanted], axis=0))
+    if _is_for_all(distribution.batch_shape):
+        return tf.reshape(y, tf.concat([[-1], wanted[1:]], axis=0))
     with tf.control_dependencies(_assert_equal(tf.shape(y)[:1], wanted[:1], y, distribution)):
         return tf.reshape(y, wanted)
 

@@ -33,8 +33,8 @@ class OneGroup(LatentStructure):
 
     Example:
         >>> structure = OneGroup(tfvae.priors.MixtureOfNormals(5))
-        >>> structure.prior.name
-        'mixture_of_normals'
+        >>> type(structure.prior).__name__
+        'MixtureOfNormals'
 
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, Section 2.

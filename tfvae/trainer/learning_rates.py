@@ -66,7 +66,7 @@ def burda(
 
     Example:
         >>> schedule = burda(1e-3, updates_per_epoch=100)
-        >>> round(float(schedule(100)), 8), round(float(schedule(101)), 8)
+        >>> round(float(schedule(99)), 8), round(float(schedule(100)), 8)
         (0.001, 0.00071969)
 
     References:
