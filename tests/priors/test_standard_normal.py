@@ -75,6 +75,6 @@ def test_float32_under_mixed_precision(policy, name):
 def test_without_a_shape_it_says_so():
     # Keras would take the context's shape for that of z.
     with pytest.raises(
-        UserError, match="does not know the shape of z: .* give the prior event_shape"
+        UserError, match=r"does not know the shape of z: .* give the prior event_shape"
     ):
         StandardNormal()(context=tf.zeros([7, 5]))
