@@ -22,6 +22,9 @@ KNOWN = {
         "outer_graph",
     },
     "tfvae/distributions/keras_compat.py": {
+        "_accumulated_gradients",
+        "_get_variable_index",
+        "_iterations",
         "_keras_call_info_injected",
         "_keras_mask",
         "unittest.mock",
@@ -30,7 +33,6 @@ KNOWN = {
         "_called_in_fit",
         "_flatten_layers",
         "_get_variable_index",
-        "_iterations",
         "_maybe_symbolic_build",
         "_momentums",
         "_velocities",

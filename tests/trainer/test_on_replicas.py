@@ -5,7 +5,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
-from tfvae.objectives import ELBO
+from tfvae.objectives import ELBO, FactorVAE
+from tfvae.runs.finite import FiniteSteps
 from tfvae.schedules import Linear
 from tfvae.trainer import keras_compat
 
@@ -73,6 +74,10 @@ def without_noise(make_vae):
         (7, {"clipnorm": 0.3}),
         (7, {"clipvalue": 0.02}),
         (7, {"global_clipnorm": 0.3}),
+        # The update is that of the mean of two batches, which is clipped and not each of them.
+        (7, {"gradient_accumulation_steps": 2}),
+        (7, {"gradient_accumulation_steps": 2, "global_clipnorm": 0.3, "weight_decay": 0.1}),
+        (7, {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.5}),
     ],
     # No addresses in the names: processes that share the tests have to agree on them.
     ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value),
@@ -87,12 +92,19 @@ def test_steps_on_two_replicas_are_the_steps_on_one(
     if case.pop("weights", False):
         data = tf.data.Dataset.from_tensor_slices((x, np.zeros((len(x), 0)), weights)).batch(batch)
     objective = case.pop("objective", lambda: None)
+    updates = 4 // case.get("gradient_accumulation_steps", 1)
     one = without_noise(objective(), **case)
     with mirrored.scope():
         two = without_noise(objective(), **case)
     assert_same_weights(one, two)
     logs = [vae.fit(data, epochs=2, verbose=0).history for vae in (one, two)]
-    assert int(two.step) == 4
+    assert int(two.step) == int(one.step) == updates
+    if case.get("use_ema"):
+        means = [v.numpy() for v in one.optimizer.variables if "average" in v.name]
+        others = [v.numpy() for v in two.optimizer.variables if "average" in v.name]
+        assert len(means) == len(one.trainable_variables)
+        for mean, other in zip(means, others, strict=True):
+            np.testing.assert_allclose(mean, other, rtol=1e-5, atol=1e-6)
     assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
     assert set(logs[0]) == set(logs[1])
     for name in logs[0]:
@@ -159,23 +171,63 @@ def test_a_version_of_keras_that_is_not_known(
 
 
 @pytest.mark.parametrize(
-    ("of_optimizer", "of_compile", "name"),
+    ("of_optimizer", "of_compile", "message"),
     [
-        ({}, {"jit_compile": True}, "jit_compile=True"),
-        ({"gradient_accumulation_steps": 2}, {}, "gradient_accumulation_steps=2"),
-        ({"use_ema": True, "ema_overwrite_frequency": 3}, {}, "ema_overwrite_frequency=3"),
+        ({}, {"jit_compile": True}, "jit_compile=True does not work on several replicas"),
+        (
+            {"use_ema": True, "ema_overwrite_frequency": 3},
+            {},
+            "ema_overwrite_frequency=3 does not work on several replicas",
+        ),
+        (
+            {"gradient_accumulation_steps": 2, "scaled": True},
+            {},
+            "gradient_accumulation_steps=2 does not work on several replicas with a loss scale",
+        ),
     ],
-    ids=["xla", "accumulation", "averages"],
+    ids=["xla", "averages", "accumulation with a loss scale"],
 )
-def test_what_fails_there_is_refused(make_vae, mirrored, of_optimizer, of_compile, name):
+def test_what_fails_there_is_refused(make_vae, mirrored, of_optimizer, of_compile, message):
+    of_optimizer = dict(of_optimizer)
+    scaled = of_optimizer.pop("scaled", False)
     with mirrored.scope():
         vae = make_vae(built=False)
-    with pytest.raises(tfvae.UserError, match=f"{name} does not work on several replicas"):
-        vae.compile(keras.optimizers.SGD(0.1, **of_optimizer), **of_compile)
+        optimizer = keras.optimizers.SGD(0.1, **of_optimizer)
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer
+    with pytest.raises(tfvae.UserError, match=message):
+        vae.compile(optimizer, **of_compile)
+
+
+def test_a_batch_that_is_skipped_within_an_update(
+    without_noise, mirrored, binary, assert_same_weights
+):
+    broken = binary[:28].copy()
+    broken[9] = np.nan  # in the second batch of four, on one replica
+    data = tf.data.Dataset.from_tensor_slices(broken).batch(7)
+    one = without_noise(gradient_accumulation_steps=2)
+    with mirrored.scope():
+        two = without_noise(gradient_accumulation_steps=2)
+    start = one.get_weights()
+    for vae in (one, two):
+        vae.fit(data, verbose=0, callbacks=[FiniteSteps("skip")])
+        assert int(vae.step) == 2
+    assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
+    assert any((a != b).any() for a, b in zip(start, one.get_weights(), strict=True))
+
+
+def test_a_discriminator_accumulates_there_too(make_vae, mirrored, binary):
+    with mirrored.scope():
+        vae = make_vae(objective=FactorVAE(units=(4,)))
+        vae.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    vae.fit(tf.data.Dataset.from_tensor_slices(binary[:28]).batch(7), verbose=0)
+    assert int(vae.objective.optimizer.iterations) == int(vae.step) == 2
+    for weight in vae.objective.own_weights:
+        a, b = mirrored.experimental_local_results(weight.value)
+        np.testing.assert_array_equal(a, b)
 
 
 def test_keras_still_cannot_accumulate_there(mirrored):
-    """Where this fails, Keras has been repaired: see `arguments.check_on_replicas`."""
+    """Where this fails, Keras has been repaired: `distribute.updates` can go."""
     with mirrored.scope():
         weight = keras.Variable(np.zeros(3, np.float32))
         optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)

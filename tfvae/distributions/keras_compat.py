@@ -8,14 +8,23 @@ holds the list.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from unittest import mock
 
 import keras
+import tensorflow as tf
 
 from tfvae.errors import UserError
 
-__all__ = ["KERAS_MASK", "CarriesKerasMask", "layer_method_replaced", "seed_states"]
+__all__ = [
+    "KERAS_MASK",
+    "CarriesKerasMask",
+    "accumulators",
+    "batches_counter",
+    "decided",
+    "layer_method_replaced",
+    "seed_states",
+]
 
 # Keras wraps the message of an error that comes out of a layer into a page about the call's
 # arguments, but for errors that have this attribute: it takes them for wrapped already.
@@ -69,3 +78,77 @@ def seed_states(layer: keras.layers.Layer) -> list[keras.Variable]:
     `tests/layers/test_noise_scope.py` fails.
     """
     return [v for v in layer.variables if v.path.split("/")[-1] == "seed_generator_state"]
+
+
+def accumulators(optimizer: keras.optimizers.Optimizer, weights: Sequence) -> list[keras.Variable]:
+    """The sums of the gradients since the last update of an optimizer that accumulates them.
+
+    Args:
+        optimizer: The optimizer, built.
+        weights: The weights.
+
+    Returns:
+        A variable for each weight. If Keras keeps them elsewhere: accumulation on replicas fails,
+        and `tests/trainer/test_on_replicas.py` with it.
+    """
+    return [optimizer._accumulated_gradients[optimizer._get_variable_index(w)] for w in weights]
+
+
+def batches_counter(optimizer: keras.optimizers.Optimizer):
+    """The variable that counts the batches that an optimizer was given gradients of.
+
+    `optimizer.iterations` counts updates, and stands still while gradients are accumulated. The
+    variable is the first of the optimizer's, and saved with them.
+    If its name changes: `tests/trainer/test_accumulation.py` fails.
+
+    Args:
+        optimizer: The optimizer, or a `LossScaleOptimizer` around it.
+
+    Returns:
+        A scalar `keras.Variable`.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not optimizer.gradient_accumulation_steps:
+        return optimizer.iterations
+    return getattr(optimizer, "_iterations", optimizer.variables[0])
+
+
+class _Decided:
+    """The counter of an optimizer's batches, in whose remainder `decided` has put the answer."""
+
+    def __init__(self, counter: keras.Variable, now: bool):
+        self.counter, self.now = counter, now
+        self.dtype, self.shape = counter.dtype, counter.shape
+
+    def __add__(self, other: int) -> _Decided:
+        return self
+
+    def __mod__(self, steps: int) -> int:
+        return 0 if self.now else 1
+
+    def __tf_tensor__(self, dtype=None, name=None) -> tf.Tensor:
+        return tf.convert_to_tensor(self.counter, dtype)
+
+    def assign_add(self, value: int) -> None:
+        self.counter.assign_add(value)
+
+
+@contextlib.contextmanager
+def decided(optimizer: keras.optimizers.Optimizer, now: bool) -> Iterator[None]:
+    """An optimizer that accumulates gradients does not ask whether it is time for an update.
+
+    Keras asks with (batches + 1) % n == 0, inside of each replica, where an update cannot be
+    conditional. Here the answer is given beforehand, and no condition is left in the graph; all
+    else of Keras's update stays as it is.
+    If Keras asks otherwise: `tests/trainer/test_on_replicas.py` fails.
+
+    Args:
+        optimizer: The optimizer.
+        now: The answer.
+    """
+    counter = optimizer._iterations
+    vars(optimizer)["_iterations"] = _Decided(counter, now)
+    try:
+        yield
+    finally:
+        vars(optimizer)["_iterations"] = counter

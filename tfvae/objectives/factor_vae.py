@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import batch_mean, global_batch
+from tfvae.distribute.updates import apply_gradients
 from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
@@ -229,7 +230,7 @@ class FactorVAE(Objective):
             terms = self.own_terms(x, output, seed=seed, weights=weights)
             loss = batch_mean(terms["discriminator_loss"], weights)
         gradients = tape.gradient(loss, self.own_weights)
-        self.optimizer.apply_gradients(zip(gradients, self.own_weights, strict=True))
+        apply_gradients(self.optimizer, gradients, self.own_weights)
         return terms
 
     def get_config(self) -> dict:

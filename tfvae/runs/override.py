@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfvae.distributions.keras_compat import batches_counter
 from tfvae.errors import UserError
 from tfvae.runs.checkpoints import Restored
-from tfvae.trainer.keras_compat import batches_counter
 from tfvae.vae import VAE
 
 __all__ = ["take_over"]

@@ -45,23 +45,30 @@ def check_on_replicas(optimizer: keras.optimizers.Optimizer, jit_compile: bool |
         jit_compile: As in `compile`.
 
     Raises:
-        UserError: If XLA, accumulated gradients or averages that overwrite the weights are asked
-            for.
+        UserError: If XLA is asked for, averages that overwrite the weights, or gradients that are
+            accumulated with a loss scale.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    steps = optimizer.gradient_accumulation_steps
-    frequency = optimizer.use_ema and optimizer.ema_overwrite_frequency
     if jit_compile is True:
-        what, remedy = "jit_compile=True does not work on several replicas in this TensorFlow", ""
-    elif steps:
-        what = f"gradient_accumulation_steps={steps} does not work on several replicas in Keras"
-        remedy = ", take larger batches"
-    elif frequency:
-        what = f"ema_overwrite_frequency={frequency} does not work on several replicas in Keras"
-        remedy = " (the averages are then taken over at the end of training)"
-    else:
-        return
-    raise UserError(f"{what}: leave it out{remedy}, or train on one device")
+        raise UserError(
+            "jit_compile=True does not work on several replicas in this TensorFlow: leave it out, "
+            "or train on one device"
+        )
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    steps = inner.gradient_accumulation_steps
+    frequency = inner.use_ema and inner.ema_overwrite_frequency
+    if frequency:
+        raise UserError(
+            f"ema_overwrite_frequency={frequency} does not work on several replicas in Keras: "
+            "leave it out (the averages are then taken over at the end of training), or train on "
+            "one device"
+        )
+    # A loss scale decides by a condition of its own, on each replica, whether there is an update.
+    if steps and inner is not optimizer:
+        raise UserError(
+            f"gradient_accumulation_steps={steps} does not work on several replicas with a loss "
+            "scale, as mixed_float16 has it: leave it out, take mixed_bfloat16, or train on one "
+            "device"
+        )
 
 
 def check_compiled(model: keras.Model) -> None:

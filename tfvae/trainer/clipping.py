@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from tfvae.distribute.updates import accumulates_together
+
 __all__ = ["clipped_together"]
 
 
@@ -30,6 +32,8 @@ def clipped_together(optimizer: keras.optimizers.Optimizer, gradients: Sequence)
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     limits = (inner.clipnorm, inner.clipvalue, inner.global_clipnorm)
     several = context is not None and context.num_replicas_in_sync > 1
+    if accumulates_together(inner):
+        return gradients  # the optimizer is given their sum, and clips that
     there = [gradient for gradient in gradients if gradient is not None]
     if not several or not there or all(limit is None for limit in limits):
         return gradients

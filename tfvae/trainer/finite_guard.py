@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
-from tfvae.trainer.keras_compat import batches_counter
+from tfvae.distributions.keras_compat import batches_counter
 
 __all__ = ["Guard"]
 

@@ -17,7 +17,6 @@ from absl import logging
 
 __all__ = [
     "adam_slots",
-    "batches_counter",
     "called_in_fit",
     "data_may_end",
     "is_known",
@@ -104,25 +103,6 @@ def adam_slots(optimizer: keras.optimizers.Adam, variable) -> tuple | None:
         return None
     slot = optimizer._get_variable_index(variable)
     return optimizer._momentums[slot], optimizer._velocities[slot]
-
-
-def batches_counter(optimizer: keras.optimizers.Optimizer):
-    """The variable that counts the batches that an optimizer was given gradients of.
-
-    `optimizer.iterations` counts updates, and stands still while gradients are accumulated. The
-    variable is the first of the optimizer's, and saved with them.
-    If its name changes: `tests/trainer/test_accumulation.py` fails.
-
-    Args:
-        optimizer: The optimizer, or a `LossScaleOptimizer` around it.
-
-    Returns:
-        A scalar `keras.Variable`.
-    """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if not optimizer.gradient_accumulation_steps:
-        return optimizer.iterations
-    return getattr(optimizer, "_iterations", optimizer.variables[0])
 
 
 @contextlib.contextmanager

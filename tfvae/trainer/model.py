@@ -151,7 +151,7 @@ class ObjectiveModel(keras.Model):
 
         Raises:
             UserError: If `branches` is no number from 1, or on several replicas something is asked
-                for that does not work there: XLA, accumulated gradients.
+                for that does not work there: XLA, or accumulated gradients with a loss scale.
         """
         check_branches_number(branches)
         optimizer = Adam() if optimizer == "adam" else keras.optimizers.get(optimizer)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 import keras
 
-from tfvae.trainer.keras_compat import batches_counter, called_in_fit
+from tfvae.distributions.keras_compat import batches_counter
+from tfvae.trainer.keras_compat import called_in_fit
 from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["ProgressLine", "line_of"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tensorflow as tf
 
 from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
+from tfvae.distribute.updates import apply_gradients
+from tfvae.distributions.keras_compat import batches_counter
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.checks import checked_terms
 from tfvae.trainer.branches import parts_of
 from tfvae.trainer.clipping import clipped_together
-from tfvae.trainer.keras_compat import batches_counter
 
 __all__ = ["Step", "checked"]
 
@@ -83,7 +84,7 @@ class Step:
 
         def update(gradients):
             gradients = clipped_together(model.optimizer, gradients)
-            model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+            apply_gradients(model.optimizer, gradients, weights)
 
         if model.guard is None:
             update(gradients)
