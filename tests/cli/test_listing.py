@@ -8,7 +8,7 @@ def test_the_list_names_everything(flagged):
     assert done.code == 0
     for word in ("recipes:", "vq_vae", "datasets:", "mnist", "likelihoods:", "poisson",
                  "posteriors:", "multivariate_normal_tril", "priors:", "vamp_prior",
-                 "objectives:", "miwae", "configs:", "cifar10"):  # fmt: skip
+                 "objectives:", "miwae", "optimizers:", "lion", "configs:", "cifar10"):  # fmt: skip
         assert word in done.out
 
 
@@ -22,6 +22,7 @@ def test_the_list_names_everything(flagged):
         ("iwae", ["recipe iwae", "objective iwae", "plain | stl | dreg"]),
         ("normal", ["--config.normal.scale=learned", "--config.normal_posterior.scale=learned"]),
         ("learning_rate_schedule", ["--config.learning_rate_schedule.warmup_steps=0"]),
+        ("sgd", ["optimizer sgd", "--config.optimizer_options.momentum=0.0", "nesterov=False"]),
         ("run", ["--config.optimizer=adam", "--config.clipnorm=None"]),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from tfvae.options import AXES, REQUIRED, find, names
 from tfvae.runs import build, default_config, loop
 from tfvae.runs.config import check_config
 from tfvae.runs.rows import read_metrics
-from tfvae.runs.schema import fields, fields_of, section
+from tfvae.runs.schema import OF_THE_OPTIMIZER, fields, fields_of, section
 
 
 def leaves(config, prefix=""):
@@ -24,14 +24,16 @@ def leaves(config, prefix=""):
 
 
 FIELDS = sorted(leaves(default_config()))
-# Fields of the run and of every model; the others belong to a part, and are walked over below.
+# Fields of the run and of every model; the others belong to a part, and are walked over below, or
+# to an optimizer: `tests/runs/test_optimizer.py`.
 OF_PARTS = {
     field.name: (axis, name, field)
     for axis in AXES
     for name in names(axis)
     for field in fields_of(axis, name).values()
 }
-OF_THE_RUN = sorted(set(FIELDS) - set(OF_PARTS))
+OF_OPTIMIZERS = {name for name in FIELDS if name.startswith(f"{OF_THE_OPTIMIZER}.")}
+OF_THE_RUN = sorted(set(FIELDS) - set(OF_PARTS) - OF_OPTIMIZERS)
 
 
 # What can be seen of a run, from the cheapest to the dearest.

@@ -1,13 +1,19 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
 import tfvae
 from tfvae.errors import UserError
-from tfvae.optimizers import optimizer_names
+from tfvae.optimizers import optimizer_class, optimizer_names
+from tfvae.runs import loop
 from tfvae.runs.averaging import KeepsTheWeights
+from tfvae.runs.callbacks import EpochOfData
 from tfvae.runs.config import check_config
 from tfvae.runs.optimizer import learning_rate_of, optimizer_of
+from tfvae.runs.schema import fields_of_optimizer
+from tfvae.runs.signals import Interrupted
 from tfvae.trainer import Adam, WarmUp
 
 
@@ -30,6 +36,61 @@ def test_the_fields_are_those_of_keras(tiny):
     plain = optimizer_of(tiny(), 10)
     assert not plain.use_ema
     assert plain.gradient_accumulation_steps is None
+
+
+def own_numbers(name):
+    """What the signature of an optimizer has beside what those of all have."""
+    taken = {n: inspect.signature(optimizer_class(n)).parameters for n in optimizer_names()}
+    common = set.intersection(*map(set, taken.values()))
+    return {n: p.default for n, p in taken[name].items() if n not in common}
+
+
+@pytest.mark.parametrize("name", optimizer_names())
+def test_an_optimizers_own_numbers_are_those_of_its_signature(name, tiny):
+    takes, own = fields_of_optimizer(name), own_numbers(name)
+    assert own.keys() - takes.keys() <= {"exclude_layers"}  # a list
+    assert {n: f.option.default for n, f in takes.items()} == {n: own[n] for n in takes}
+    for argument, field in takes.items():
+        default = field.option.default
+        value = {bool: not default, int: 3, float: default / 2 or 0.25}[type(default)]
+        value = -value if argument == "learning_rate_power" and value > 0 else value
+        config = tiny(optimizer=name)
+        if argument == "nesterov" and value:
+            config.optimizer_options.momentum = 0.5
+        config.update_from_flattened_dict({field.name: value})
+        check_config(config)
+        assert getattr(optimizer_of(config, 10), argument) == value
+    assert optimizer_of(tiny(optimizer=name), 10).get_config().items() >= {
+        (n, f.option.default) for n, f in takes.items()
+    }
+
+
+def test_momentum_is_that_of_the_formula(tiny):
+    config = tiny(optimizer="sgd", learning_rate=0.1, optimizer_options__momentum=0.5)
+    weight = keras.Variable(np.zeros(1, np.float32))
+    optimizer = optimizer_of(config, 10)
+    for _ in range(3):  # v = m v - r g; w = w + v: -0.1, -0.15, -0.175
+        optimizer.apply_gradients([(np.ones(1, np.float32), weight)])
+    np.testing.assert_allclose(weight.numpy(), [-0.425], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "message"),
+    [
+        ("adam", {"nesterov": True}, "does not take it, it takes amsgrad, beta_1, beta_2, epsilon"),
+        ("adam", {"beta_1": 1.0}, "give a number from 0 below 1"),
+        ("sgd", {"nesterov": False}, None),
+        ("lion", {"epsilon": 1e-3}, r"optimizer_options\.epsilon=0\.001: the optimizer lion"),
+    ],
+)
+def test_a_number_that_an_optimizer_does_not_take(name, option, message, tiny):
+    config = tiny({f"optimizer_options.{n}": v for n, v in option.items()}, optimizer=name)
+    if message is None:
+        check_config(config)
+        return
+    with pytest.raises(UserError, match=message) as error:
+        check_config(config)
+    assert "\n" not in str(error.value)
 
 
 def schedule(tiny, **fields):
@@ -67,7 +128,9 @@ def test_steps_are_batches_where_gradients_are_accumulated(tiny):
     )
 
 
-def test_the_mean_of_the_weights_is_validated_and_kept(tiny, train, tmp_path):
+def test_the_mean_of_the_weights_is_validated_and_kept(
+    tiny, train, stop_after, monkeypatch, result, tmp_path
+):
     """The final model holds the mean, the checkpoints the weights; a resumed run ends the same."""
     config = tiny(epochs=2, ema_momentum=0.5, learning_rate=0.05, checkpoint_every="4 steps")
     train(config, tmp_path / "whole")
@@ -81,6 +144,19 @@ def test_the_mean_of_the_weights_is_validated_and_kept(tiny, train, tmp_path):
     saved.optimizer.finalize_variable_values(saved.trainable_variables)
     for one, other in zip(final.trainable_variables, saved.trainable_variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+    stop_after(9)  # in the middle of the second epoch of two
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "cut")
+    monkeypatch.setattr(loop, "EpochOfData", EpochOfData)
+    train(config, tmp_path / "cut")
+    whole, cut = (result(tmp_path / name) for name in ("whole", "cut"))
+    assert len(whole.state) == len(cut.state) > 10
+    for one, other in zip(whole.state, cut.state, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert whole.rows == cut.rows
+    tables = [(tmp_path / name / "evaluation.json").read_text() for name in ("whole", "cut")]
+    assert tables[0] == tables[1]
 
 
 def test_fit_leaves_the_weights_where_the_last_step_left_them():

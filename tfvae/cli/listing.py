@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from tfvae.errors import unknown_name
 from tfvae.options import AXES, REQUIRED, names, parts
+from tfvae.options.keras_optimizers import optimizers
 from tfvae.runs.fields import __all__ as groups
-from tfvae.runs.schema import Field, fields, fields_of, section
+from tfvae.runs.schema import Field, fields, fields_of, fields_of_optimizer, section
 
 __all__ = ["listing", "width"]
 
@@ -44,14 +45,16 @@ def _everything(configs: Iterable[str]) -> Iterator[str]:
 
     found = {PLURALS[axis]: names(axis) for axis in AXES}
     found["datasets"] = [*datasets(), "npz:FILE", "images:FOLDER", "tfrecord:GLOB"]
+    found["optimizers"] = optimizers()
     found["configs"] = configs
     for kind in ("recipes", "datasets", "likelihoods", "posteriors", "priors", "objectives",
-                 "networks", "configs"):  # fmt: skip
+                 "networks", "optimizers", "configs"):  # fmt: skip
         yield f"{kind}:"
         yield from _wrapped(", ".join(found[kind]), 2)
     yield ""
     yield from _wrapped(
-        "--list=NAME prints the fields that a recipe or a part takes, with their defaults; "
+        "--list=NAME prints the fields that a recipe, a part or an optimizer takes, with their "
+        "defaults; "
         "--list=run those of every run.",
         0,
     )
@@ -59,8 +62,8 @@ def _everything(configs: Iterable[str]) -> Iterator[str]:
 
 def _one(name: str) -> Iterator[str]:
     of_parts = [(axis, part) for axis in AXES for part in names(axis) if part == name]
-    if not of_parts and name not in groups:
-        known = {*groups, *(part for axis in AXES for part in names(axis))}
+    if not of_parts and name not in groups and name not in optimizers():
+        known = {*groups, *optimizers(), *(part for axis in AXES for part in names(axis))}
         raise unknown_name("name of a part", name, known)
     for axis, part in of_parts:
         yield f"{axis} {part}"
@@ -72,6 +75,10 @@ def _one(name: str) -> Iterator[str]:
         if section(axis, part) != part:
             yield from _wrapped(f"(likelihood {part} has its own in config.{part})", 2)
         yield ""
+    if name in optimizers():
+        yield f"optimizer {name}"
+        yield from _wrapped(optimizers()[name].doc.partition("\n\n")[0], 2)
+        yield from _described(fields_of_optimizer(name).values())
     if name in groups:
         prefix = "" if name == "run" else f"{name}."
         found = [field for n, field in fields().items() if n.startswith(prefix)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.util
 import inspect
 import re
 import types
@@ -156,10 +157,14 @@ class Source:
 
     Args:
         module: Its name, such as `tfvae.priors`.
+
+    Raises:
+        OSError: If there is no such file.
     """
 
     def __init__(self, module: str):
-        path = ROOT.joinpath(*module.split("."))
+        path = _path(module)
+        package = module.partition(".")[0]
         self.module = module
         self.path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         self.tree = ast.parse(self.path.read_text("utf-8"))
@@ -167,7 +172,7 @@ class Source:
         for line in self.tree.body:
             if isinstance(line, (ast.ClassDef, ast.FunctionDef)):
                 self.defined[line.name] = line
-            elif isinstance(line, ast.ImportFrom) and (line.module or "").startswith("tfvae"):
+            elif isinstance(line, ast.ImportFrom) and (line.module or "").startswith(package):
                 self.imported |= {a.asname or a.name: (line.module, a.name) for a in line.names}
 
     @property
@@ -184,7 +189,7 @@ class Source:
             return Symbol(self, self.defined[name])
         if name in self.imported:
             module, original = self.imported[name]
-            if ROOT.joinpath(*module.split("."), original).with_suffix(".py").exists():
+            if _path(f"{module}.{original}").with_suffix(".py").exists():
                 return None  # a module
             return source(module).find(original)
         return None
@@ -194,6 +199,22 @@ class Source:
 def source(module: str) -> Source:
     """A file of the package, read once."""
     return Source(module)
+
+
+def _path(module: str) -> Path:
+    """Where a module is, without its ending; it is not imported."""
+    package, *rest = module.split(".")
+    return _package(package).joinpath(*rest)
+
+
+@functools.cache
+def _package(name: str) -> Path:
+    if name == "tfvae":
+        return ROOT / name
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError(name)
+    return Path(found.submodule_search_locations[0])
 
 
 def _makes(line: ast.stmt) -> bool:

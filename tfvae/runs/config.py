@@ -12,7 +12,14 @@ from ml_collections.config_dict import placeholder
 from tfvae.errors import UserError, unknown_name
 from tfvae.options import REQUIRED, find
 from tfvae.options.bounds import LAYERS
-from tfvae.runs.schema import Field, fields, fields_of, of_the_model
+from tfvae.runs.schema import (
+    OF_THE_OPTIMIZER,
+    Field,
+    fields,
+    fields_of,
+    fields_of_optimizer,
+    of_the_model,
+)
 
 __all__ = ["check_config", "default_config", "flat", "interval", "part_of"]
 
@@ -162,6 +169,14 @@ def _check_optimizer(config: ConfigDict) -> None:
         raise UserError(
             "config.clipnorm and config.global_clipnorm exclude each other: set one of them"
         )
+    takes = fields_of_optimizer(config.optimizer)
+    for name, value in config[OF_THE_OPTIMIZER].items():
+        if value is not None and name not in takes:
+            known = f"takes {', '.join(sorted(takes))}" if takes else "has no numbers of its own"
+            raise UserError(
+                f"config.{OF_THE_OPTIMIZER}.{name}={value!r}: the optimizer {config.optimizer} "
+                f"does not take it, it {known}: leave it out"
+            )
     how = config.learning_rate_schedule
     if how.name in ("cosine", "exponential") and how.steps is None:
         raise UserError(

@@ -55,7 +55,8 @@ def run(
         batch_size: Examples in a step, over all replicas.
         recipe: The model: a function of `tfvae.recipes`.
         epochs: Passes over the training data.
-        optimizer: Name of a Keras optimizer; adam: `tfvae.trainer.Adam`, which is faster.
+        optimizer: Name of a Keras optimizer, such as sgd, whose own numbers `--list=sgd` prints;
+            adam: `tfvae.trainer.Adam`, which is faster.
         learning_rate: The learning rate, or where `learning_rate_schedule` starts.
         weight_decay: Share of a weight, times the learning rate, that each update takes off it.
         clipnorm: Norm that the gradient of a single weight is clipped to; None: not clipped.

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from tfvae.errors import UserError, one_line
 from tfvae.optimizers import optimizer_class
+from tfvae.runs.schema import OF_THE_OPTIMIZER
 from tfvae.trainer.adam import Adam
 from tfvae.trainer.learning_rates import WarmUp, burda
 
@@ -59,6 +60,7 @@ def optimizer_of(config: ConfigDict, steps_per_epoch: int) -> keras.optimizers.O
         "clipnorm": config.clipnorm,
         "global_clipnorm": config.global_clipnorm,
     }
+    options |= config[OF_THE_OPTIMIZER]
     options = {name: value for name, value in options.items() if value is not None}
     if config.ema_momentum is not None:
         options |= {"use_ema": True, "ema_momentum": config.ema_momentum}

@@ -6,12 +6,24 @@ import functools
 from typing import NamedTuple
 
 from tfvae.options import AXES, Option, names, parts
+from tfvae.options.keras_optimizers import numbers_of, options_of_all
 from tfvae.options.reading import source
 
-__all__ = ["GROUPS", "Field", "fields", "fields_of", "of_the_model", "section"]
+__all__ = [
+    "GROUPS",
+    "OF_THE_OPTIMIZER",
+    "Field",
+    "fields",
+    "fields_of",
+    "fields_of_optimizer",
+    "of_the_model",
+    "section",
+]
 
 # Sub-configs that are no parts: functions of tfvae/runs/fields.py.
 GROUPS = ("beta_schedule", "learning_rate_schedule", "evaluation")
+# The sub-config of what Keras's optimizers take.
+OF_THE_OPTIMIZER = "optimizer_options"
 
 
 class Field(NamedTuple):
@@ -83,6 +95,25 @@ def fields_of(axis: str, name: str) -> dict[str, Field]:
     }
 
 
+def fields_of_optimizer(name: str) -> dict[str, Field]:
+    """The numbers that an optimizer of Keras takes beside the fields of every run.
+
+    Args:
+        name: Its name, such as `"sgd"`.
+
+    Returns:
+        The fields by the name of the argument, with the optimizer's own defaults.
+
+    Example:
+        >>> fields_of_optimizer("sgd")["momentum"].name
+        'optimizer_options.momentum'
+    """
+    return {
+        argument: Field(f"{OF_THE_OPTIMIZER}.{argument}", option, ())
+        for argument, option in numbers_of(name).items()
+    }
+
+
 def _group(function: str) -> dict[str, Option]:
     return source("tfvae.runs.fields").find(function).options()
 
@@ -103,6 +134,9 @@ def fields() -> dict[str, Field]:
     for group in GROUPS:
         for name, option in _group(group).items():
             found[f"{group}.{name}"] = Field(f"{group}.{name}", option, ())
+    for argument, option in options_of_all().items():
+        name = f"{OF_THE_OPTIMIZER}.{argument}"
+        found[name] = Field(name, option, ())
     for axis in AXES:
         for name in names(axis):
             for field in fields_of(axis, name).values():
