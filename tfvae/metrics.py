@@ -130,9 +130,11 @@ class Perplexity(keras.metrics.Metric):
         self.codes = int(codes)
         self.counts = self.add_variable((self.codes,), "zeros", name="counts")
 
-    def update_state(self, codes: tf.Tensor) -> None:
-        """Counts codes, integers of any shape."""
+    def update_state(self, codes: tf.Tensor, weights: tf.Tensor | None = None) -> None:
+        """Counts codes, integers of any shape; each by its weight where weights are given."""
         one_hot = tf.one_hot(tf.reshape(codes, [-1]), self.codes, dtype=self.dtype)
+        if weights is not None:
+            one_hot *= tf.cast(tf.reshape(weights, [-1, 1]), self.dtype)
         self.counts.assign_add(tf.reduce_sum(one_hot, axis=0))
 
     def result(self) -> tf.Tensor:

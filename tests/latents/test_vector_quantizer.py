@@ -5,6 +5,7 @@ import tensorflow as tf
 
 import tfvae
 from tfvae import latents, layers, networks, priors
+from tfvae.latents.example_weights import example_weights
 from tfvae.objectives import ELBO, IWAE
 from tfvae.priors.temperature import tempered
 
@@ -92,6 +93,73 @@ def test_moving_means_of_counts_and_sums():
         book[seen] = sums[seen] / counts[seen, None]
         np.testing.assert_allclose(q.codebook.entries, book, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(q.codebook.counts, counts, rtol=1e-5)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_weights_of_examples_reach_the_moving_means(replicas, mirrored):
+    """Weight 0: as if the example were not there; weight 2: as if it were there twice."""
+    points, _ = clouds()
+    maps, weights = points.reshape([10, 6, 2]), np.array([0, 1, 2, 0, 1, 1, 2, 0, 1, 1], np.float32)
+
+    def made():
+        q = quantizer(decay=0.9, restart=0.0)
+        q.codebook.entries.assign(points[:4])
+        return q
+
+    plain = made()
+    learn(plain, np.repeat(maps, weights.astype(int), axis=0))
+    if replicas == 1:
+        weighted = made()
+        with example_weights(tf.constant(weights)):
+            learn(weighted, maps)
+    else:
+        with mirrored.scope():
+            weighted = made()
+
+        def step():
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            mine = slice(4 * (1 - replica), 10 - 6 * replica)  # six of them, and four
+            with example_weights(tf.constant(weights)[mine]):
+                learn(weighted, tf.constant(maps)[mine])
+
+        tf.function(lambda: mirrored.run(step))()
+    for name in ("counts", "sums", "entries"):
+        one, other = (getattr(q.codebook, name).numpy() for q in (plain, weighted))
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(plain.perplexity.result(), weighted.perplexity.result(), rtol=1e-5)
+
+
+def test_an_entry_is_not_put_onto_an_example_without_weight():
+    points, _ = clouds()
+    maps = np.concatenate([points.reshape([10, 6, 2]), np.full([10, 6, 2], 50.0, np.float32)])
+    weights = np.repeat([1.0, 0.0], 10).astype(np.float32)[::-1]
+    q = quantizer(restart=0.05)
+    q.codebook.entries.assign(np.concatenate([points[:1], np.full([3, 2], 99.0, np.float32)]))
+    with example_weights(tf.constant(weights)):
+        learn(q, maps[::-1].copy(), seed=5)
+    moved = q.codebook.entries.numpy()[1:]
+    for entry in moved:
+        assert np.isclose(points, entry, rtol=1e-5).all(axis=1).any()
+    # Not all on one of them.
+    assert len(np.unique(moved, axis=0)) > 1
+    before = q.codebook.entries.numpy()
+    with example_weights(tf.zeros([20])):
+        learn(q, maps)
+    np.testing.assert_allclose(q.codebook.entries, before, rtol=1e-5)
+
+
+def test_weights_of_the_data_reach_codebook_and_prior(make, x):
+    weights = np.r_[np.zeros(4), np.ones(20)].astype(np.float32)
+    none = np.zeros([24, 0], np.float32)
+    found = []
+    for data in [(x, none, weights), (x[4:],)]:
+        vae = make(restart=0.0)
+        vae.compile(keras.optimizers.SGD(0.0))
+        vae.train_on_batch(*data)
+        vae.latents.fit(vae, tf.data.Dataset.from_tensors(data if len(data) == 3 else data[0]))
+        found.append([w.numpy() for w in vae.latents.weights])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_the_codebook_learns_in_training_alone():

@@ -193,3 +193,12 @@ def test_a_fit_is_a_function_of_the_codes_and_the_seed_alone(labels):
             np.testing.assert_array_equal(a, b)
     other = fitted(same, 1, seed=8)
     assert any(np.any(a != b) for a, b in zip(first, other, strict=True))
+
+
+def test_maps_without_weight_are_not_learned_from():
+    """Two positions and two maps: weights for the positions would go unnoticed by their shape."""
+    keras.utils.set_random_seed(3)
+    prior = priors.CodeTransformer(8, 2, 1, steps=16, batch_size=2, learning_rate=0.1)
+    prior.build((2,), 2)
+    prior.fit(np.array([[0, 0], [1, 1]]), weights=np.array([0.0, 1.0]))
+    assert float(prior.distribution().log_prob(np.array([1, 1]))) > np.log(0.8)

@@ -1,8 +1,12 @@
-"""What `--config.recipe=NAME` does, for every name: trained, evaluated, drawn, not a warning."""
+"""What `--config.recipe=NAME` does, for every name: trained, evaluated, drawn, not a warning.
+
+And the same once more, cut off twice, which ends bit for bit as the run that was not.
+"""
 
 import json
 import warnings
 
+import keras
 import numpy as np
 import pytest
 from absl import logging
@@ -10,6 +14,9 @@ from absl import logging
 import tfvae
 from tfvae import recipes
 from tfvae.runs import loop
+from tfvae.runs.callbacks import EpochOfData
+from tfvae.runs.rows import read_metrics
+from tfvae.runs.signals import Interrupted
 
 FIGURES = {"reconstructions", "samples", "training_curves"}
 OF_NUMBERS = {"latent_plane", "traversals"}
@@ -17,11 +24,12 @@ OF_NUMBERS = {"latent_plane", "traversals"}
 
 @pytest.fixture
 def tiny(tiny):
-    """A configuration of one step and one epoch, of small networks."""
+    """A configuration of two epochs of two steps each."""
     small = {
         "train_split": "train[:16]",
-        "test_split": "test[:16]",
-        "epochs": 1,
+        "test_split": "test[:8]",
+        "batch_size": 8,
+        "epochs": 2,
         "evaluation.examples": 4,
         "vdvae.filters": 4,
         "vq_vae.prior_steps": 1,
@@ -30,13 +38,61 @@ def tiny(tiny):
     return lambda name: tiny({**small, "panels_every": int(name == "vq_vae")}, recipe=name)
 
 
+def arrays(workdir):
+    """All that `model.keras` holds, by path."""
+    vae = tfvae.load(workdir / "model.keras")
+    own = getattr(getattr(vae.objective, "optimizer", None), "variables", ())
+    return [(v.path, v.numpy()) for v in (*vae.weights, *vae.optimizer.variables, *own)]
+
+
+def cut_off_twice(config, workdir, whole, stop_after, monkeypatch):
+    """Trains within an epoch, on to the end of the training, and on to the end of the run.
+
+    Only what every run does at its end is left out, the figures: they depend on the weights alone.
+    """
+
+    def train():
+        keras.utils.set_random_seed(99)  # another process: whatever draws from there would differ
+        loop.train_and_evaluate(
+            config, workdir, strategy="one_device", verbose=0, say=lambda line: None
+        )
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*args, **kwargs):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "draw_figures", lambda *args: [])
+        stop_after(3)
+        with pytest.raises(Interrupted):
+            train()
+        patch.setattr(loop, "EpochOfData", EpochOfData)
+        evaluate = loop.evaluate_likelihood
+        patch.setattr(loop, "evaluate_likelihood", kill)
+        with pytest.raises(Killed):
+            train()
+        assert not (workdir / "evaluation.json").exists()
+        patch.setattr(loop, "evaluate_likelihood", evaluate)
+        train()
+    one, other = arrays(whole), arrays(workdir)
+    assert len(one) == len(other) > 4
+    for (path, a), (_, b) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=path)
+    assert read_metrics(workdir / "metrics.csv") == read_metrics(whole / "metrics.csv")
+    name = "evaluation.json"
+    assert json.loads((workdir / name).read_text()) == json.loads((whole / name).read_text())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", recipes.names())
 @pytest.mark.usefixtures("eager")
-def test_it_trains(name, tiny, tmp_path, monkeypatch):
+def test_it_trains_and_is_resumed_bit_for_bit(name, tiny, tmp_path, stop_after, monkeypatch):
     said, warned = [], []
     monkeypatch.setattr(logging, "warning", lambda *words: warned.append(words))
-    config = tiny(name)
+    config, cut = tiny(name), tmp_path / "cut"
+    tmp_path /= "whole"
     with warnings.catch_warnings():
         for category in (UserWarning, RuntimeWarning):
             warnings.simplefilter("error", category)
@@ -51,3 +107,4 @@ def test_it_trains(name, tiny, tmp_path, monkeypatch):
     assert np.isfinite(vae.sample(3, context=context)).all()
     if name == "factor_vae":
         assert "discriminator_loss" in (tmp_path / "metrics.csv").read_text()
+    cut_off_twice(config, cut, tmp_path, stop_after, monkeypatch)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
+from tfvae.latents.example_weights import weights_of
 
 __all__ = ["Codebook"]
 
@@ -74,12 +75,18 @@ class Codebook(keras.layers.Layer):
     def learn(self, vectors: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
         """One step of the moving means, the same on all replicas.
 
+        An example's weight is that of its vectors, see `example_weights`: with weight 0 it is as
+        if it were not there, with weight 2 as if it were there twice.
+
         Args:
             vectors: This replica's, `[n, size]`.
             codes: The nearest entries, `[n]`.
             seed: Stateless seed of the restarts.
         """
+        weights = weights_of(vectors)
         one_hot = tf.one_hot(codes, self.codes, dtype=vectors.dtype)
+        if weights is not None:
+            one_hot *= weights[:, None]
         new = tf.concat(
             [tf.reduce_sum(one_hot, axis=0)[:, None], tf.transpose(one_hot) @ vectors], 1
         )
@@ -88,7 +95,7 @@ class Codebook(keras.layers.Layer):
         sums = self.decay * self.sums + (1.0 - self.decay) * new[:, 1:]
         if self.restart:
             mean = tf.reduce_mean(counts)
-            picked, found = self._pick(vectors, seed)
+            picked, found = self._pick(vectors, weights, seed)
             dead = (counts < self.restart * mean) & found
             start = self.restart * mean * (1.0 + GRACE * (1.0 - self.decay))
             counts = tf.where(dead, start, counts)
@@ -99,19 +106,31 @@ class Codebook(keras.layers.Layer):
         self.counts.assign(counts)
         self.sums.assign(sums)
 
-    def _pick(self, vectors: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _pick(
+        self, vectors: tf.Tensor, weights: tf.Tensor | None, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """A random vector of the global batch for each entry, and whether there is one.
 
         Each replica picks for every so many-th entry; the sum over the replicas has them all.
         """
         n = tf.shape(vectors)[0]
-        index = tf.random.stateless_uniform([self.codes], seed, 0, tf.maximum(n, 1), tf.int32)
+        some = n > 0
+        if weights is None:
+            index = tf.random.stateless_uniform([self.codes], seed, 0, tf.maximum(n, 1), tf.int32)
+        else:
+            upto = tf.cumsum(weights)
+            total = tf.reduce_sum(weights)
+            place = total * tf.random.stateless_uniform([self.codes], seed, dtype=vectors.dtype)
+            # The first whose sum is above: never one of weight 0.
+            index = tf.searchsorted(upto, place, side="right")
+            index = tf.minimum(index, tf.maximum(n - 1, 0))
+            some = total > 0
         padded = tf.concat([vectors, tf.zeros([1, vectors.shape[-1]], vectors.dtype)], axis=0)
         replica = tf.distribute.get_replica_context()
         one = replica is None or replica.num_replicas_in_sync == 1
         turn = 0 if one else replica.replica_id_in_sync_group
         every = 1 if one else replica.num_replicas_in_sync
-        mine = (tf.range(self.codes) % every == turn) & (n > 0)
+        mine = (tf.range(self.codes) % every == turn) & some
         picked = tf.where(mine[:, None], tf.gather(padded, index), 0.0)
         both = tf.concat([picked, tf.cast(mine, vectors.dtype)[:, None]], axis=1)
         both = all_replicas_sum(both)

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.data.batches import unpack
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.latents.base import ConditionalStructure, ungated
 from tfvae.latents.codebook import Codebook
+from tfvae.latents.example_weights import weights_of
 from tfvae.metrics import Perplexity
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.temperature import tempered
@@ -177,14 +177,15 @@ class VectorQuantizer(ConditionalStructure):
         """Quantizes, and learns the codebook in training; K samples are K times the same."""
         vectors = self.vectors(encoded)
         codes = self.codebook.nearest(vectors)
-        self.perplexity.update_state(codes)
+        each = tf.reshape(codes, [-1])
+        self.perplexity.update_state(each, weights_of(each))
         entries = self.codebook.look_up(codes)
         distances = tf.reduce_sum((vectors - tf.stop_gradient(entries)) ** 2, axis=-1)
         distances = tf.reduce_mean(distances, axis=list(range(1, distances.shape.rank)))
         if training:
             size = self.code_shape[-1]
             flat = tf.reshape(tf.stop_gradient(vectors), [-1, size])
-            self.codebook.learn(flat, tf.reshape(codes, [-1]), fold_in(as_seed(seed), 1))
+            self.codebook.learn(flat, each, fold_in(as_seed(seed), 1))
         code = vectors + tf.stop_gradient(entries - vectors)
         posterior = self._point(codes)
         if samples is not None:
@@ -219,7 +220,7 @@ class VectorQuantizer(ConditionalStructure):
 
         Args:
             vae: The model that the quantizer is part of.
-            dataset: Batches of x, or of (x, context).
+            dataset: Batches of x, of (x, context), or of (x, context, sample_weight).
             epochs: Passes over the codes; None: as many as the prior over codes says.
             seed: Seed of the order of the codes.
             verbose: 1 for a progress bar, as in `keras.Model.fit`.
@@ -229,18 +230,21 @@ class VectorQuantizer(ConditionalStructure):
             return vae.encode(x, context).mode(), self.vector(context)
 
         look = tf.function(look, reduce_retracing=True)
-        found = [look(*unpack(batch)[:2]) for batch in dataset]
-        codes, vectors = (
+        batches = (vae.inputs_of(batch) for batch in dataset)
+        found = [(*look(batch.x, batch.context), batch.weights) for batch in batches]
+        codes, vectors, weights = (
             None if parts[0] is None else np.concatenate(parts)
             for parts in zip(*found, strict=True)
         )
         # Whatever order the batches came in, which is another one in a resumed run.
-        columns = np.reshape(codes, [len(codes), -1])
-        if vectors is not None:
-            columns = np.concatenate([vectors, columns], axis=1)
-        order = np.lexsort(columns.T[::-1])
-        codes, vectors = (None if part is None else part[order] for part in (codes, vectors))
-        self.code_prior.fit(codes, vectors, epochs=epochs, seed=seed, verbose=verbose)
+        parts = (vectors, np.reshape(codes, [len(codes), -1]), weights)
+        columns = [np.reshape(part, [len(codes), -1]) for part in parts if part is not None]
+        order = np.lexsort(np.concatenate(columns, axis=1).T[::-1])
+        codes, vectors, weights = (
+            None if part is None else part[order] for part in (codes, vectors, weights)
+        )
+        given = {} if weights is None else {"weights": weights}
+        self.code_prior.fit(codes, vectors, epochs=epochs, seed=seed, verbose=verbose, **given)
 
     def finish(self, vae, dataset) -> None:
         """Fits the prior over codes."""

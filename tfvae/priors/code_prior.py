@@ -87,18 +87,29 @@ class CodePrior(keras.layers.Layer):
         logits = logits if vector is None else tf.tensordot(vector, logits, 1)
         return tfd.Independent(tfd.Categorical(logits), len(self.shape))
 
-    def fit(self, codes: np.ndarray, vectors=None, *, epochs=None, seed: int = 0, verbose=0):
+    def fit(
+        self,
+        codes: np.ndarray,
+        vectors=None,
+        *,
+        weights=None,
+        epochs=None,
+        seed: int = 0,
+        verbose=0,
+    ):
         """Fits the prior to maps of codes: the frequencies, with every code counted once more.
 
         Args:
             codes: Integers, `[N, *shape]`.
             vectors: The conditioner's, `[N, size]`; None without one.
+            weights: How much each map counts, `[N]`; None: all the same, once.
             epochs: Passes over them, for priors that are fitted in steps; None: their own number.
             seed: Seed of their order.
             verbose: As in `keras.Model.fit`.
         """
         flat = np.reshape(codes, [len(codes), -1])
         members = np.ones([1, len(codes)]) if vectors is None else np.transpose(vectors)
+        members = members if weights is None else members * weights
         counts = 1.0 + np.array(
             [[np.bincount(k, of, self.codes) for k in flat.T] for of in members]
         )

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.data.parallelism import without_tuning
 from tfvae.errors import UserError
 from tfvae.priors.causal_transformer import CausalTransformer
 from tfvae.priors.code_maps import CodeMaps
@@ -83,7 +84,16 @@ class CodeTransformer(CodePrior):
         fitted = tf.convert_to_tensor(self.fitted)
         return CodeMaps(self.network, self.shape, self.codes, fitted, vector)
 
-    def fit(self, codes: np.ndarray, vectors=None, *, epochs=None, seed: int = 0, verbose=0):
+    def fit(
+        self,
+        codes: np.ndarray,
+        vectors=None,
+        *,
+        weights=None,
+        epochs=None,
+        seed: int = 0,
+        verbose=0,
+    ):
         """Fits the transformer to maps of codes, `[N, *shape]`; see `CodePrior.fit`.
 
         The result is a function of the codes, the weights at the start and `seed`.
@@ -91,11 +101,14 @@ class CodeTransformer(CodePrior):
         codes = np.reshape(codes, [len(codes), -1]).astype(np.int32)
         batch_size = min(self.batch_size, len(codes))
         inputs = codes if vectors is None else (codes, vectors)
+        parts = (inputs, codes)
+        if weights is not None:  # one for each position: Keras may take [N] for the positions'
+            parts += (np.repeat(np.reshape(weights, [-1, 1]), codes.shape[1], axis=1),)
         steps = self.steps if epochs is None else epochs * (len(codes) // batch_size)
         # Not by `shuffle` of tf.data, which mixes the global seed in: a resumed run has another.
         rows = _rows(len(codes), steps, batch_size, seed)
         data = tf.data.Dataset.from_tensor_slices(rows).map(
-            lambda row: tf.nest.map_structure(lambda part: tf.gather(part, row), (inputs, codes))
+            lambda row: tf.nest.map_structure(lambda part: tf.gather(part, row), parts)
         )
         # A copy learns: it has one device, whatever the strategy of the model is.
         copy = self._network(vectors)
@@ -106,7 +119,7 @@ class CodeTransformer(CodePrior):
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             jit_compile=False,  # XLA beside several logical devices ends the process
         )
-        copy.fit(data, shuffle=False, verbose=verbose)
+        copy.fit(without_tuning(data), shuffle=False, verbose=verbose)
         self.network.set_weights(copy.get_weights())
         self.fitted.assign(1.0)
 

@@ -10,6 +10,7 @@ from tfvae.distributions.keras_compat import batches_counter
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
+from tfvae.latents.example_weights import example_weights
 from tfvae.objectives.checks import checked_terms
 from tfvae.trainer.branches import parts_of
 from tfvae.trainer.clipping import clipped_together
@@ -117,9 +118,10 @@ class Step:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
         model = self.model
         x, context, weights, target = model.inputs_of(data)
-        output = model(
-            x, context=context, samples=model.objective.samples, training=training, seed=seed
-        )
+        with example_weights(weights):
+            output = model(
+                x, context=context, samples=model.objective.samples, training=training, seed=seed
+            )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
         loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
