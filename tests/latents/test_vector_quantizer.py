@@ -20,7 +20,7 @@ def quantizer(codes=4, size=2, shape=(6, 2), **options):
 
 
 def learn(q, vectors, seed=0):
-    return q.infer(tf.constant(vectors), seed=seed, training=True)
+    return q.infer(tf.convert_to_tensor(vectors), seed=seed, training=True)
 
 
 @pytest.fixture
