@@ -1,4 +1,4 @@
-"""A pass of the encoder over a prior's pseudo-inputs leaves nothing behind."""
+"""What is called several times in a step counts once: pseudo-inputs, and shared conditioners."""
 
 import keras
 import numpy as np
@@ -122,3 +122,32 @@ def test_a_prior_of_two_models_is_refused():
     tfvae.recipes.vae((4,), 2, prior=prior)
     with pytest.raises(tfvae.UserError, match="give each model a VampPrior of its own"):
         tfvae.recipes.vae((4,), 2, prior=prior)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_a_conditioner_that_three_parts_share_counts_once(binary, samples):
+    counted, normal = Counted(), keras.layers.BatchNormalization(momentum=0.5)
+    shared = keras.Sequential([keras.layers.Dense(3), counted, normal])
+    vae = tfvae.VAE(
+        tfvae.networks.Encoder(
+            tfvae.networks.MLP([4]), tfvae.layers.IndependentNormal(2), conditioner=shared
+        ),
+        tfvae.networks.Decoder(
+            tfvae.networks.MLP([4]), tfvae.layers.IndependentBernoulli(EVENT), conditioner=shared
+        ),
+        prior=tfvae.priors.ConditionalNormal(shared),
+        objective=tfvae.objectives.ELBO(samples=samples),
+    )
+    vae.compile(keras.optimizers.SGD(0.0))
+    context = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    vae.build((None, *EVENT), (None, 4))
+    before = normal.moving_mean.numpy()
+    logs = vae.fit(binary, context, batch_size=40, verbose=0).history
+    assert float(counted.count) == 1
+    assert logs["loss"][0] + logs["elbo"][0] == pytest.approx(1.0, abs=1e-4)
+    mean = np.mean(shared.layers[0](context), axis=0)  # moved by one step of the moving mean
+    np.testing.assert_allclose(normal.moving_mean, 0.5 * before + 0.5 * mean, rtol=1e-4, atol=1e-6)
+    kernel = shared.layers[0].kernel
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(vae(binary, context=context, seed=0).latents[0].prior.mean())
+    assert tape.gradient(loss, kernel.value) is not None  # the prior's is not the first call

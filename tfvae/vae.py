@@ -19,6 +19,7 @@ from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
 from tfvae.layers.noise_scope import noise
+from tfvae.networks.conditioning import conditioners_count_once
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
 from tfvae.priors import Fixed, Prior
@@ -150,8 +151,9 @@ class VAE(ObjectiveModel):
             context = tf.convert_to_tensor(context)
             self._context_rank = context.shape.rank - 1
         seed = None if seed is None else as_seed(seed)
-        encoded = self._encode(x, context, training, seed)
-        return self._complete(x, encoded, context, samples, seed, training)
+        with conditioners_count_once():
+            encoded = self._encode(x, context, training, seed)
+            return self._complete(x, encoded, context, samples, seed, training)
 
     def _complete(self, x, encoded, context, samples, seed, training=False) -> VAEOutput:
         """Draws z from what the encoder returned for x, and decodes it."""

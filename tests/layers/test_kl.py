@@ -216,3 +216,33 @@ def test_the_batch_is_not_reduced_by_hand():
 def test_test_points_contradict_the_other_ways(kl):
     with pytest.raises(UserError, match="test_points"):
         KLDivergenceRegularizer(PRIOR, test_points=5, **kl)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        # Each gave a number: that of a broadcast event.
+        (tfd.MultivariateNormalDiag(tf.zeros(1), tf.ones(1)), r"event shape \(1,\) beside \(2,\)"),
+        (tfd.Normal(0.0, 1.0), r"event shape \(\) beside \(2,\)"),
+        (tfd.MultivariateNormalDiag(tf.zeros([5, 1, 2])), r"batch shape \(5, 1\) beside \(3,\)"),
+        (tfd.MultivariateNormalDiag(tf.zeros([4, 2])), r"batch shape \(4,\) beside \(3,\)"),
+    ],
+    ids=["one of two", "scalar", "batch of two axes", "another batch"],
+)
+def test_a_prior_of_other_shapes_is_refused(prior, message, exact):
+    q = MultivariateNormalTriL(2)(tf.zeros([3, 5]))
+    for add in (
+        lambda: KLDivergenceAddLoss(prior, use_exact_kl=exact)(q),
+        lambda: KLDivergenceRegularizer(prior, use_exact_kl=exact).loss(q),
+    ):
+        with pytest.raises(UserError, match=message):
+            add()
+
+
+def test_a_prior_for_each_example_serves():
+    q = MultivariateNormalTriL(2)(tf.zeros([3, 5]))
+    means = np.arange(6.0, dtype=np.float32).reshape([3, 2])
+    loss = KLDivergenceRegularizer(tfd.MultivariateNormalDiag(means), use_exact_kl=True).loss(q)
+    each = tfd.kl_divergence(q, tfd.MultivariateNormalDiag(means))
+    np.testing.assert_allclose(loss, np.mean(each), rtol=1e-6)

@@ -13,6 +13,7 @@ tfd = tfp.distributions
 
 __all__ = [
     "analytic_kl",
+    "check_shapes",
     "kl_divergence",
     "log_importance_weights",
     "monte_carlo_kl",
@@ -37,6 +38,51 @@ def analytic_kl(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tens
         return tfd.kl_divergence(posterior, prior)
     except NotImplementedError:
         return None
+
+
+def check_shapes(posterior: tfd.Distribution, prior: tfd.Distribution) -> None:
+    """Refuses distributions whose KL(q ‖ p) tfp would broadcast to a number without a meaning.
+
+    tfp's formulas and log-probabilities broadcast: of a scalar prior beside a vector, or of one
+    number beside two, a finite number comes out, of the wrong size or counted several times.
+
+    Args:
+        posterior: q.
+        prior: p, of q's event shape, and of a batch shape that broadcasts to q's.
+
+    Raises:
+        UserError: If the shapes are known and do not fit.
+
+    Example:
+        >>> check_shapes(tfd.MultivariateNormalDiag(tf.zeros(2)), tfd.Normal(0.0, 1.0))
+        Traceback (most recent call last):
+        ...
+        tfvae.errors.UserError: the prior Normal has the event shape () beside ...
+    """
+    event, other = posterior.event_shape, prior.event_shape
+    if not (isinstance(event, tf.TensorShape) and isinstance(other, tf.TensorShape)):
+        return
+    if not event.is_compatible_with(other):
+        raise UserError(
+            f"the prior {prior.name} has the event shape {_shown(other)} beside {_shown(event)} "
+            f"of {posterior.name}, and their KL would be broadcast: give a prior of that event "
+            "shape, such as tfd.Independent(..., reinterpreted_batch_ndims) makes of a batch"
+        )
+    batch, other = posterior.batch_shape, prior.batch_shape
+    if batch.rank is None or other.rank is None:
+        return
+    pairs = list(zip(reversed(batch), reversed(other), strict=False))
+    fits = all(b in (1, n) or None in (b, n) for n, b in pairs)
+    if other.rank > batch.rank or not fits:
+        raise UserError(
+            f"the prior {prior.name} has the batch shape {_shown(other)} beside {_shown(batch)} "
+            f"of {posterior.name}, and their KL would be broadcast: give one prior for all "
+            "examples, or one for each"
+        )
+
+
+def _shown(shape: tf.TensorShape) -> str:
+    return str(tuple(shape)) if shape.rank is not None else "unknown"
 
 
 def monte_carlo_kl(latent: Latent) -> tf.Tensor:

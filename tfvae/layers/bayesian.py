@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.distributions.divergences import analytic_kl
+from tfvae.distributions.divergences import analytic_kl, check_shapes
 from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 
@@ -35,6 +35,7 @@ def exact_or_monte_carlo_kl(
         >>> float(exact_or_monte_carlo_kl(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0)))
         0.5
     """
+    check_shapes(posterior, prior)
     exact = analytic_kl(posterior, prior)
     if exact is not None:
         return exact

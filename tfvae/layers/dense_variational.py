@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import TensorDistribution, concrete
+from tfvae.distributions.divergences import check_shapes
 from tfvae.distributions.variables import refuse_untracked
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.linear_maps import DenseMap
@@ -123,6 +124,7 @@ class DenseVariational(DenseMap, BayesianLayer):
     def _kl(self, posterior, prior, weights):
         if self.kl_use_exact is None:
             return exact_or_monte_carlo_kl(posterior, prior, weights)
+        check_shapes(posterior, prior)
         if self.kl_use_exact:
             return tfd.kl_divergence(posterior, prior)
         return posterior.log_prob(weights) - prior.log_prob(weights)

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
-from tfvae.distributions.divergences import analytic_kl
+from tfvae.distributions.divergences import analytic_kl, check_shapes
 from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.noise_scope import noise_seed
@@ -114,6 +114,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
     def divergence(self, distribution_a: tfd.Distribution) -> tf.Tensor:
         """KL(a ‖ b) in nats, of a's batch shape, without the weight."""
         a, b = concrete(distribution_a), self._prior()
+        check_shapes(a, b)
         if self.use_exact_kl:
             kl = analytic_kl(a, b)
             if kl is None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.networks.shared_layers import serialize_shared
 
-__all__ = ["Conditioned", "HasConditioner", "join", "vector_of"]
+__all__ = ["Conditioned", "HasConditioner", "conditioners_count_once", "join", "vector_of"]
+
+
+# The conditioners that have been called in a block of `conditioners_count_once`.
+_CALLED: contextvars.ContextVar[set[int] | None] = contextvars.ContextVar("called", default=None)
 
 
 def vector_of(
@@ -36,7 +44,28 @@ def vector_of(
         )
     context = tf.convert_to_tensor(context)
     _check_labels(name, conditioner, context)
-    return conditioner(context)
+    called = _CALLED.get()
+    if called is None or id(conditioner) not in called:
+        if called is not None:
+            called.add(id(conditioner))
+        return conditioner(context)
+    with keras.StatelessScope():
+        return conditioner(context)
+
+
+@contextlib.contextmanager
+def conditioners_count_once() -> Iterator[None]:
+    """What a conditioner leaves behind counts once in the block, however often it is called.
+
+    Encoder, decoder and prior may share one, and each asks it for its vector. The losses that its
+    layers add, counters of steps and the moving statistics of a batch normalization are those of
+    the first call; the others leave nothing behind. The gradient is as ever.
+    """
+    token = _CALLED.set(set())
+    try:
+        yield
+    finally:
+        _CALLED.reset(token)
 
 
 def _check_labels(name: str, conditioner: keras.layers.Layer, context: tf.Tensor) -> None:
