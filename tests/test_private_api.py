@@ -35,6 +35,7 @@ KNOWN = {
         "_get_variable_index",
         "_maybe_symbolic_build",
         "_momentums",
+        "keras.src",
         "_velocities",
     },
 }

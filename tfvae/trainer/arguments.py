@@ -17,6 +17,7 @@ __all__ = [
     "check_compiled",
     "check_no_target",
     "check_on_replicas",
+    "split_off",
     "with_validation_context",
     "without_tables",
 ]
@@ -171,3 +172,26 @@ def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = 
     shuffle = training and bool(kwargs.pop("shuffle", True))
     data = sparse_batches(x, *beside, batch_size=batch_size, shuffle=shuffle)
     return data, None, None, None
+
+
+def split_off(x, y, weights, share: float) -> tuple[tuple, tuple | None]:
+    """The last share of arrays, which `validation_split` holds out, and what is left.
+
+    Args:
+        x: As in `fit`.
+        y: The contexts beside an array.
+        weights: The sample weights beside an array.
+        share: The share, `validation_split`.
+
+    Returns:
+        What is left of the three, and the three that are held out; None where Keras has to say
+        that there is nothing to split.
+    """
+    first = math.floor(len(x) * (1.0 - share)) if hasattr(x, "shape") else 0
+    if not 0 < first < len(x):
+        return (x, y, weights), None
+    parts = (x, y, weights)
+    return (
+        tuple(None if part is None else part[:first] for part in parts),
+        tuple(None if part is None else part[first:] for part in parts),
+    )

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfvae.data.parallelism import without_tuning
 from tfvae.data.rows import MadeOfRows, Rows, rows_of
 from tfvae.distribute import workers
+from tfvae.trainer import keras_compat
 
 __all__ = ["InputPath"]
 
@@ -61,6 +62,34 @@ class InputPath:
         data = workers.shared(data, self._strategy)
         plain = isinstance(data, tf.data.Dataset) and data.options().autotune.enabled is None
         return without_tuning(data) if plain else data
+
+    def arrays(
+        self, x, y=None, weights=None, *, batch_size=None, steps=None, shuffle=False
+    ) -> tuple:
+        """What is handed to Keras for arrays: the data set that it makes of them, without tuning.
+
+        The batches and their order are Keras's own, whatever the seed. On several workers Keras
+        is left to share the arrays out.
+
+        Args:
+            x: An array; anything else is returned as it is.
+            y: The contexts beside it.
+            weights: The sample weights beside it.
+            batch_size: As in `fit`.
+            steps: Steps in an epoch, where the caller has said so.
+            shuffle: As in `fit`.
+
+        Returns:
+            x, the contexts, the weights and the batch size, as Keras takes them.
+        """
+        made = None
+        if not workers.several_workers(self._strategy):
+            made = keras_compat.array_batches(
+                x, y, weights, batch_size=batch_size, steps=steps, shuffle=shuffle
+            )
+        if made is None:
+            return x, y, weights, batch_size
+        return without_tuning(made), None, None, None
 
     def batch(self, element):
         """The batch of an element of the data, inside a graph or not."""

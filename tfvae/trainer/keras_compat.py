@@ -13,10 +13,12 @@ import warnings
 from collections.abc import Iterator
 
 import keras
+import tensorflow as tf
 from absl import logging
 
 __all__ = [
     "adam_slots",
+    "array_batches",
     "called_in_fit",
     "data_may_end",
     "is_known",
@@ -103,6 +105,38 @@ def adam_slots(optimizer: keras.optimizers.Adam, variable) -> tuple | None:
         return None
     slot = optimizer._get_variable_index(variable)
     return optimizer._momentums[slot], optimizer._velocities[slot]
+
+
+def array_batches(
+    x, y=None, weights=None, *, batch_size: int | None, steps: int | None, shuffle: bool | str
+) -> tf.data.Dataset | None:
+    """The batches that Keras makes of arrays, in the order that it gives them for a global seed.
+
+    Keras makes a data set of them inside of `fit`, where its options cannot be set. If its adapter
+    goes elsewhere: arrays are left to Keras, and `tests/trainer/test_input_path.py` fails.
+
+    Args:
+        x: Anything.
+        y: As in `keras.Model.fit`.
+        weights: As in `keras.Model.fit`.
+        batch_size: As in `keras.Model.fit`.
+        steps: Steps in an epoch, where the caller has said so.
+        shuffle: As in `keras.Model.fit`.
+
+    Returns:
+        The data set; None where these are no arrays.
+    """
+    try:
+        from keras.src.trainers.data_adapters import array_data_adapter
+    except ImportError:
+        return None
+    if x is None or not array_data_adapter.can_convert_arrays((x, y, weights)):
+        return None
+    adapter = array_data_adapter.ArrayDataAdapter(
+        x, y, sample_weight=weights, batch_size=batch_size, steps=steps, shuffle=shuffle
+    )
+    length = tf.data.experimental.assert_cardinality(adapter.num_batches)
+    return adapter.get_tf_dataset().apply(length)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ from tfvae.trainer.arguments import (
     check_compiled,
     check_no_target,
     check_on_replicas,
+    split_off,
     with_validation_context,
     without_tables,
 )
@@ -279,8 +280,6 @@ class ObjectiveModel(keras.Model):
         data = self.input_path.training(x)
         if self.input_path.made is not before:
             self.train_function = None  # it makes batches of the rows of other data
-        if isinstance(validation, (tuple, list)):
-            validation = tuple(map(self.input_path.shared, validation))
         unknown = batches_in(x, batch_size, kwargs.get("steps_per_epoch")) is None
         with (
             workers.lost_workers(self.distribute_strategy),
@@ -290,18 +289,43 @@ class ObjectiveModel(keras.Model):
                 told = {"x": x, "y": y, "sample_weight": weights, "validation_data": validation}
                 numbers = {"batch_size": batch_size, "epochs": epochs, **kwargs}
                 agree(self.distribute_strategy, lambda: facts_of_fit(self, told, numbers))
+            if kwargs.get("validation_split") and validation is None:
+                (data, y, weights), validation = split_off(
+                    data, y, weights, kwargs["validation_split"]
+                )
+            if validation is not None:
+                size = kwargs.get("validation_batch_size") or batch_size
+                validation = self._validation(validation, size, kwargs)
+            data, y, weights, batch_size = self.input_path.arrays(
+                data,
+                y,
+                weights,
+                batch_size=batch_size,
+                steps=kwargs.get("steps_per_epoch"),
+                shuffle=kwargs.get("shuffle", True),
+            )
+            if isinstance(data, tf.data.Dataset):
+                kwargs["shuffle"] = False  # it is shuffled as was asked for
             history = super().fit(
                 data,
                 y,
                 batch_size,
                 epochs,
                 sample_weight=weights,
-                validation_data=self.input_path.shared(validation),
+                validation_data=validation,
                 callbacks=workers.callbacks_here(self.distribute_strategy, callbacks),
                 **kwargs,
             )
         self.refuse_outside()
         return history
+
+    def _validation(self, validation, batch_size: int | None, kwargs: dict):
+        """What is handed to Keras as the validation data of `fit`."""
+        several = isinstance(validation, (tuple, list))
+        parts = tuple(map(self.input_path.shared, validation if several else (validation,)))
+        steps = kwargs.get("validation_steps")
+        made = self.input_path.arrays(*parts, batch_size=batch_size, steps=steps)[0]
+        return made if not several or isinstance(made, tf.data.Dataset) else parts
 
     def refuse_outside(self) -> None:
         """Refuses what the steps since the last reset have seen outside of the support.
@@ -379,6 +403,9 @@ class ObjectiveModel(keras.Model):
             keras_compat.data_may_end(expected=unknown),
         ):
             data = self.input_path.shared(x)
+            data, y, weights, batch_size = self.input_path.arrays(
+                data, y, weights, batch_size=batch_size, steps=kwargs.get("steps")
+            )
             logs = super().evaluate(data, y, batch_size, sample_weight=weights, **kwargs)
         self.refuse_outside()
         return logs
@@ -400,7 +427,10 @@ class ObjectiveModel(keras.Model):
             x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
             batch_size = None
         with workers.lost_workers(self.distribute_strategy):
-            return super().predict(self.input_path.shared(x), batch_size, **kwargs)
+            data, _, _, batch_size = self.input_path.arrays(
+                self.input_path.shared(x), batch_size=batch_size, steps=kwargs.get("steps")
+            )
+            return super().predict(data, batch_size, **kwargs)
 
     def save(self, *args, **kwargs):
         """Saves the model, of several workers on the chief alone: `keras.Model.save`."""
