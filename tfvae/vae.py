@@ -14,6 +14,7 @@ from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
+from tfvae.distributions.spaces import check_same_space
 from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError, readable_errors
@@ -166,6 +167,8 @@ class VAE(ObjectiveModel):
                 training=training,
             )
             likelihood = self._decode(code, context, training)
+        for latent in latents:
+            check_same_space(latent.posterior, latent.prior)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         self.support = support_of(likelihood)
         return VAEOutput(latents, likelihood)
