@@ -426,6 +426,11 @@ class VAE(ObjectiveModel):
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> VAE:
         """Makes the model of its configuration."""
+        if missing := [name for name in PARTS if name not in config]:
+            raise UserError(
+                f"the model's configuration has no {', '.join(missing)}: another version of tfvae "
+                "saved it, load it with that one"
+            )
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in PARTS
