@@ -174,7 +174,7 @@ class VectorQuantizer(ConditionalStructure):
         gate: Callable = ungated,
         training: bool = False,
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
-        """Quantizes, and learns the codebook in training; K samples are K times the same."""
+        """Quantizes, and updates the codebook in training; all of K samples are the same."""
         vectors = self.vectors(encoded)
         codes = self.codebook.nearest(vectors)
         self.perplexity.update_state(codes)
@@ -234,7 +234,7 @@ class VectorQuantizer(ConditionalStructure):
             None if parts[0] is None else np.concatenate(parts)
             for parts in zip(*found, strict=True)
         )
-        # Whatever order the batches came in, which is another one in a resumed run.
+        # Sorted: the batches come in another order in a resumed run.
         columns = np.reshape(codes, [len(codes), -1])
         if vectors is not None:
             columns = np.concatenate([vectors, columns], axis=1)

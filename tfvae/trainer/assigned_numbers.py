@@ -1,4 +1,4 @@
-"""Compiled steps that are made anew after a number of the objective was assigned."""
+"""Compiled steps are compiled again after a number of the objective was assigned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def with_assigned_numbers(objective: Objective, make: Callable[[], Callable]) ->
         if made is None or assigned != objective.assigned:
             made = make()
         logs = made(iterator)
-        assigned = objective.assigned  # what the objective sets while it is traced is no news
+        assigned = (
+            objective.assigned
+        )  # what the objective itself sets while it is traced does not count
         return logs
 
     return function

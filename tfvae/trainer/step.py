@@ -39,7 +39,7 @@ class Step:
 
     @property
     def _common_seed(self) -> tf.Tensor:
-        """Of the objective's second loss: what looks across the global batch looks alike on all."""
+        """Seed of the objective's second loss: the same on all replicas, which share the loss."""
         return fold_in(fold_in(as_seed(self.model.seed), self.batches), 1)
 
     def parts(self, data) -> list[tuple]:
@@ -76,7 +76,7 @@ class Step:
                 losses.append(loss)
                 outside.append(_outside(x, output))
                 loss = model.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
-            weights = model.trainable_weights  # `train_on_batch` alone comes here without any
+            weights = model.trainable_weights  # only `train_on_batch` comes here without metrics
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
         model.outside.update_state(tf.add_n(outside))
@@ -119,7 +119,7 @@ class Step:
         output = model(
             x, context=context, samples=model.objective.samples, training=training, seed=seed
         )
-        # Right behind the call: what comes next may change replicas, and all share one list.
+        # Read right after the call: all replicas share one list, and the next line may switch them.
         added = list(model.losses)
         loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
@@ -142,7 +142,7 @@ class Step:
 
 
 def checked(model):
-    """The `train_step` of a model, which refuses to leave out what the model was asked to do.
+    """The `train_step` of a model; one that leaves out what the model was asked to do is refused.
 
     A subclass may define a `train_step` of its own. It gets ordinary batches, and everything works
     where it calls `super().train_step(data)`. Where it does not, branches, the watch over steps
