@@ -1,4 +1,4 @@
-"""A posterior that a chain of autoregressive networks makes flexible."""
+"""The posterior of an inverse autoregressive flow."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class _Steps(tfb.Bijector):
         return self._passed(x)[1]
 
     def _inverse(self, y):
-        # The context may have more examples than y: every value meets every context.
+        # The context may have other batch axes than y: the two are broadcast to each other.
         z = y + tf.zeros_like(self._context[..., :1])
         for network in reversed(self._networks):
             z = self._undone(network, z)
