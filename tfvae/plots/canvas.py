@@ -14,7 +14,7 @@ from tfvae.plots.style import DPI, MUTED, text
 
 __all__ = ["canvas", "caption_gap", "note"]
 
-_INCHES = 0.6  # a cell of more pixels than DPI has here makes a denser figure, not a larger one
+_INCHES = 0.6  # a cell with more pixels than fit here makes a denser figure, not a larger one
 
 
 def canvas(

@@ -86,7 +86,7 @@ def vector_gallery(
     for index, (name, colour, lines) in enumerate(series):
         down = 6 + inner * (1 - (lines - low) / max(high - low, np.finfo(np.float32).tiny))
         paths = corners[:, None] + np.stack([np.broadcast_to(across, down.shape), down], -1)
-        # What lies below is thicker and pale: it shows where both agree, too.
+        # The line below is thicker and pale, so that it shows where the two agree as well.
         above = index == len(series) - 1
         style = {"linewidths": 1.1 if above else 2.6, "alpha": 1.0 if above else 0.5}
         style |= {"colors": colour, "label": name}

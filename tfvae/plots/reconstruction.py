@@ -20,7 +20,7 @@ from tfvae.plots.style import BASE, CONTRAST
 __all__ = ["reconstructions"]
 
 _TITLE = "Originals and their reconstructions"
-_POINTS = 2000  # a scatter holds more examples than a gallery
+_POINTS = 2000  # examples in a scatter, which holds more than a gallery
 
 
 def reconstructions(

@@ -21,7 +21,7 @@ PAYS = {
     "mlp": (*SAMPLES, "conditional_vae", "iaf_vae", "ladder_vae", "nvp_vae", "two_layer_vae"),
     "conv": SAMPLES,
 }
-OBJECTIVES = (None, "elbo", "iwae", "miwae")  # those that look at one example at a time
+OBJECTIVES = (None, "elbo", "iwae", "miwae")  # those whose loss is a sum over the examples
 OF_THE_USER = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
@@ -66,7 +66,7 @@ def share_cores(branches: int) -> None:
     cores = _cores()
     if branches < 2 or cores < branches or any(name in os.environ for name in OF_THE_USER):
         return
-    with contextlib.suppress(RuntimeError):  # too late: no harm but the time
+    with contextlib.suppress(RuntimeError):  # too late: the run is slower, and nothing else
         tf.config.threading.set_intra_op_parallelism_threads(cores // branches)
         tf.config.threading.set_inter_op_parallelism_threads(branches)
 

@@ -120,7 +120,7 @@ class Panels(keras.callbacks.Callback):
         }
 
     def _write(self, name: str, draw: Callable[[], Figure | np.ndarray], epoch: int) -> None:
-        # Whatever goes wrong in a picture, hours of training must not be lost to it.
+        # No failure in drawing may end a training of hours.
         try:
             made = draw()
             if self._writer is None:
