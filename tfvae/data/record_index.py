@@ -141,8 +141,9 @@ def _opened(path: str) -> BinaryIO:
 def _good(heads: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     """Which rows of 12 bytes, `[n, 12]`, are the header of a record that ends within the file."""
     lengths = np.ascontiguousarray(heads[:, :8]).view("<u8")[:, 0]
+    # One more than what is left of the file, so that 0 can mean too little: lengths are unsigned.
     rest = np.minimum(np.maximum(size - places - FRAME, -1) + 1, LARGEST).astype(np.uint64)
-    good = lengths < rest  # one more than what is left of the file: a length is unsigned
+    good = lengths < rest
     some = heads[good]
     good[good] = masked_crc(some[:, :8]) == np.ascontiguousarray(some[:, 8:]).view("<u4")[:, 0]
     return good

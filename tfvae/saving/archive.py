@@ -23,7 +23,7 @@ __all__ = ["at_most", "check_archive"]
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 CONFIG_BYTES = 64 << 20
-EXPANSION = 100  # bytes of a compressed member; Keras itself does not compress
+EXPANSION = 100  # factor by which a compressed member may grow; Keras itself does not compress
 LARGEST = 1 << 28  # elements of a declared shape: an input of a gigabyte
 # Where Keras looks for classes and functions: modelling, and nothing that reads files or fetches.
 FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", "ops", "random",

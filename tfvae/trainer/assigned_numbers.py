@@ -30,9 +30,8 @@ def with_assigned_numbers(objective: Objective, make: Callable[[], Callable]) ->
         if made is None or assigned != objective.assigned:
             made = make()
         logs = made(iterator)
-        assigned = (
-            objective.assigned
-        )  # what the objective itself sets while it is traced does not count
+        # What the objective itself sets while it is traced does not count.
+        assigned = objective.assigned
         return logs
 
     return function

@@ -25,14 +25,13 @@ class Guard:
 
     def __init__(self, cap: int = 0):
         self.cap = int(cap)
-        self.state = (
-            tf.Variable(  # steps seen, steps skipped, the step at which one more was not allowed
-                [0, 0, -1],
-                trainable=False,
-                dtype=tf.int64,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-                name="guard",
-            )
+        # Steps seen, steps skipped, the step at which one more was not allowed.
+        self.state = tf.Variable(
+            [0, 0, -1],
+            trainable=False,
+            dtype=tf.int64,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            name="guard",
         )
 
     def begin(self, skipped: int) -> None:

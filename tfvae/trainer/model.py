@@ -194,9 +194,8 @@ class ObjectiveModel(keras.Model):
 
     def make_train_function(self, force: bool = False):
         """Makes the function that takes the training steps of one call; refuses wrong branches."""
-        check_branches(
-            self, self.branches
-        )  # checked here, where `train_on_batch` and generators pass as well
+        # Checked here, where `train_on_batch` and generators pass as well.
+        check_branches(self, self.branches)
         if force or self.train_function is None:
             make = functools.partial(self._steps, checked(self))
             self.train_function = with_assigned_numbers(self.objective, make)
@@ -492,7 +491,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             The logs.
         """
-        self._build_on(data)  # `test_on_batch` alone comes here without weights
+        self._build_on(data)  # only a first `test_on_batch` comes here before there are weights
         Step(self).test(data)
         return self.get_metrics_result()
 

@@ -76,7 +76,9 @@ class Step:
                 losses.append(loss)
                 outside.append(_outside(x, output))
                 loss = model.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
-            weights = model.trainable_weights  # only `train_on_batch` comes here without metrics
+            weights = (
+                model.trainable_weights
+            )  # read here: a first `train_on_batch` makes them above
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
         model.outside.update_state(tf.add_n(outside))
