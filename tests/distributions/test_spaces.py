@@ -28,6 +28,7 @@ SPACES = {
             NORMAL, tfb.RealNVP(1, shift_and_log_scale_fn=lambda x, n: (x, x))
         ),
         tfd.TransformedDistribution(NORMAL, tfb.Chain([tfb.Shift(1.0), tfb.Permute([2, 1, 0])])),
+        tfvae.layers.InverseAutoregressiveFlow(3, hidden=(4,))(tf.zeros([2, 206])),
         Unfolded(tfd.BatchReshape(NORMAL, [1]), tf.constant([1, 1])),
     ],
     "the unit sphere": [

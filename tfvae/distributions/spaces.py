@@ -101,8 +101,9 @@ def _image(bijector: tfb.Bijector, space: Space | None) -> Space | None:
         return space
     if space is not REAL:
         return None
-    if isinstance(getattr(bijector, "bijector", bijector), _ONTO_ALL):
-        return REAL  # the inverse of one, too
+    one = getattr(bijector, "bijector", bijector)  # of an inverse, that which is inverted
+    if isinstance(one, _ONTO_ALL) or getattr(one, "onto_all", False):
+        return REAL
     if isinstance(bijector, tfb.Sigmoid):
         ends = bijector.low, bijector.high
         return _interval(*(0.0, 1.0) if None in ends else ends)
@@ -126,7 +127,8 @@ def space_of(distribution: tfd.Distribution) -> Space | None:
 
     Returns:
         The space; None where it is not known, as of a class of one's own without
-        `_default_event_space_bijector`, or of a point.
+        `_default_event_space_bijector`, or of a point. A bijector of one's own that maps all real
+        numbers onto all real numbers says so by an attribute `onto_all = True`.
 
     Example:
         >>> str(space_of(tfd.Beta(1.0, 2.0)))

@@ -28,6 +28,8 @@ class _Steps(tfb.Bijector):
         context: h, `[*batch, context_size]`.
     """
 
+    onto_all = True  # for `distributions.spaces`
+
     def __init__(self, networks: Sequence[Callable], gate_bias: float, context: tf.Tensor):
         self._networks, self._gate_bias, self._context = tuple(networks), gate_bias, context
         self._last: dict[str, tuple] = {}
