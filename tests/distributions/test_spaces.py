@@ -14,6 +14,20 @@ tfb = tfp.bijectors
 tfd = tfp.distributions
 ZEROS, ONES = np.zeros(3, np.float32), np.ones(3, np.float32)
 NORMAL = tfd.Independent(tfd.Normal(ZEROS, 1.0), 1)
+
+
+class Onto(tfb.Bijector):
+    """A bijector of one's own, whose image tfp does not tell."""
+
+    onto_all = True
+
+    def __init__(self):
+        super().__init__(forward_min_event_ndims=0)
+
+    def _forward(self, x):
+        return x**3
+
+
 UNKNOWN = tfb.Inline(tf.exp, tf.math.log, forward_min_event_ndims=0)
 
 SPACES = {
@@ -28,7 +42,7 @@ SPACES = {
             NORMAL, tfb.RealNVP(1, shift_and_log_scale_fn=lambda x, n: (x, x))
         ),
         tfd.TransformedDistribution(NORMAL, tfb.Chain([tfb.Shift(1.0), tfb.Permute([2, 1, 0])])),
-        tfvae.layers.InverseAutoregressiveFlow(3, hidden=(4,))(tf.zeros([2, 206])),
+        tfd.TransformedDistribution(NORMAL, Onto()),
         Unfolded(tfd.BatchReshape(NORMAL, [1]), tf.constant([1, 1])),
     ],
     "the unit sphere": [

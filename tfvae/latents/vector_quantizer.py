@@ -234,7 +234,7 @@ class VectorQuantizer(ConditionalStructure):
             None if parts[0] is None else np.concatenate(parts)
             for parts in zip(*found, strict=True)
         )
-        # Sorted: the batches come in another order in a resumed run.
+        # Whatever order the batches came in, which is another one in a resumed run.
         columns = np.reshape(codes, [len(codes), -1])
         if vectors is not None:
             columns = np.concatenate([vectors, columns], axis=1)

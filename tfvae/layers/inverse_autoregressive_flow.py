@@ -28,8 +28,6 @@ class _Steps(tfb.Bijector):
         context: h, `[*batch, context_size]`.
     """
 
-    onto_all = True  # for `distributions.spaces`
-
     def __init__(self, networks: Sequence[Callable], gate_bias: float, context: tf.Tensor):
         self._networks, self._gate_bias, self._context = tuple(networks), gate_bias, context
         self._last: dict[str, tuple] = {}
@@ -63,7 +61,7 @@ class _Steps(tfb.Bijector):
         return self._passed(x)[1]
 
     def _inverse(self, y):
-        # The context may have other batch axes than y: the two are broadcast to each other.
+        # The context may have more examples than y: every value meets every context.
         z = y + tf.zeros_like(self._context[..., :1])
         for network in reversed(self._networks):
             z = self._undone(network, z)

@@ -88,7 +88,7 @@ class CodePrior(keras.layers.Layer):
         return tfd.Independent(tfd.Categorical(logits), len(self.shape))
 
     def fit(self, codes: np.ndarray, vectors=None, *, epochs=None, seed: int = 0, verbose=0):
-        """Fits the prior to maps of codes: their frequencies, with one added to each count.
+        """Fits the prior to maps of codes: the frequencies, with every code counted once more.
 
         Args:
             codes: Integers, `[N, *shape]`.

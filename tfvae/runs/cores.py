@@ -21,7 +21,7 @@ PAYS = {
     "mlp": (*SAMPLES, "conditional_vae", "iaf_vae", "ladder_vae", "nvp_vae", "two_layer_vae"),
     "conv": SAMPLES,
 }
-OBJECTIVES = (None, "elbo", "iwae", "miwae")  # those whose loss is a sum over the examples
+OBJECTIVES = (None, "elbo", "iwae", "miwae")  # those that look at one example at a time
 OF_THE_USER = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 

@@ -279,7 +279,7 @@ class ObjectiveModel(keras.Model):
         before = self.input_path.made
         data = self.input_path.training(x)
         if self.input_path.made is not before:
-            self.train_function = None  # the compiled one makes batches of the former data's rows
+            self.train_function = None  # it makes batches of the rows of other data
         if isinstance(validation, (tuple, list)):
             validation = tuple(map(self.input_path.shared, validation))
         unknown = batches_in(x, batch_size, kwargs.get("steps_per_epoch")) is None

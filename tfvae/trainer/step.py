@@ -39,7 +39,7 @@ class Step:
 
     @property
     def _common_seed(self) -> tf.Tensor:
-        """Seed of the objective's second loss: the same on all replicas, which share the loss."""
+        """Seed of the objective's own noise: the same on all replicas, which share one batch."""
         return fold_in(fold_in(as_seed(self.model.seed), self.batches), 1)
 
     def parts(self, data) -> list[tuple]:
@@ -121,7 +121,7 @@ class Step:
         output = model(
             x, context=context, samples=model.objective.samples, training=training, seed=seed
         )
-        # Read right after the call: all replicas share one list, and the next line may switch them.
+        # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
         loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
