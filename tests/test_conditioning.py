@@ -9,6 +9,7 @@ import tensorflow as tf
 import tfvae
 from tfvae import networks
 from tfvae.errors import UserError
+from tfvae.networks.conditioning import classes_of
 
 N, EVENT = 24, (3, 2, 1)
 LABELS = np.arange(N) % 3
@@ -357,3 +358,10 @@ def test_a_missing_context_is_said(x):
     for call in (vae.prior, lambda: vae.sample(3)):
         with pytest.raises(UserError, match="give context"):
             call()
+
+
+def test_a_conditioner_tells_its_classes():
+    one_hot = keras.layers.CategoryEncoding(7, output_mode="one_hot")
+    embedding = keras.Sequential([keras.layers.Embedding(5, 2), keras.layers.Flatten()])
+    others = (None, keras.layers.Identity(), keras.layers.Dense(3))
+    assert [classes_of(c) for c in (one_hot, embedding, *others)] == [7, 5, None, None, None]

@@ -183,3 +183,11 @@ def test_a_head_that_is_none_is_refused():
 def test_fit_before_compile_is_keras_own_refusal(make_vae):
     with pytest.raises(ValueError, match="compile"):
         make_vae().fit(X)
+
+
+def test_a_configuration_of_another_version_is_told():
+    vae = tfvae.recipes.vae((3, 2, 1), 2, hidden=(4,))
+    config = vae.get_config()
+    config["prior"] = config.pop("latents")
+    with pytest.raises(tfvae.UserError, match="has no latents: another version of tfvae saved it"):
+        tfvae.VAE.from_config(config)

@@ -46,7 +46,7 @@ def one_line(error: BaseException, most: int = 300) -> str:
 
 @contextlib.contextmanager
 def readable_errors() -> Iterator[None]:
-    """Gives an error in reading data its one line back, which TensorFlow puts into pages.
+    """Takes the one line of an error in reading data out of the pages that TensorFlow makes of it.
 
     Raises:
         UserError: Where a part of this package raised one inside a graph.
@@ -59,7 +59,9 @@ def readable_errors() -> Iterator[None]:
         told = re.search(r"(assertion failed: \[)?tfvae\.errors\.\w+: ([^\n]+)", str(error))
         if told and type(error).__module__.startswith("tensorflow"):
             text = told[2].strip()
-            if told[1]:  # TensorFlow writes what an assertion says as in C, and a bracket behind it
+            if told[
+                1
+            ]:  # TensorFlow escapes an assertion's text as C does, and puts a bracket behind it
                 text = codecs.escape_decode(text.rpartition("]")[0])[0].decode("utf-8", "replace")
             raise UserError(text) from error
         raise

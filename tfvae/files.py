@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 PART = "part-"
-MOST = 1 << 28  # bytes of a text file; what is larger is none of this package's
+MOST = 1 << 28  # bytes; this package writes no larger text file
 KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a directory",
@@ -38,7 +38,7 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# What some systems have not is not asked for there.
+# Flags that a system does not have are left out.
 NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
@@ -79,7 +79,7 @@ def _new_part(path: Path) -> Path:
     """An empty file that was not there before."""
     part = path.with_name(PART + path.name)  # the ending stays: writers go by it
     kind = kind_of(part)
-    if kind == "a file":  # what a kill left
+    if kind == "a file":  # left behind by a process that was killed
         part.unlink()
     elif kind is not None:
         raise UserError(f"{str(part)!r} is {kind}, and a file is to be written there: remove it")
@@ -94,7 +94,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def kind_of(path: Path) -> str | None:
-    """What has a name, itself and not what a link leads to.
+    """What kind of thing has a name; a link is a link, whatever it leads to.
 
     Args:
         path: The name.
@@ -110,7 +110,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether there is a file under this name, itself and not by a link."""
+    """Whether a name is that of a file, and not of a link to one."""
     return kind_of(path) == "a file"
 
 

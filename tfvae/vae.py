@@ -14,6 +14,7 @@ from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
+from tfvae.distributions.spaces import check_same_space
 from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError, readable_errors
@@ -32,7 +33,7 @@ __all__ = ["VAE"]
 
 EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
-ENCODER = 0x656E63  # keeps its noise apart from that of the rest
+ENCODER = 0x656E63  # folded into the seed: the encoder's noise differs from the rest's
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -168,6 +169,8 @@ class VAE(ObjectiveModel):
                 training=training,
             )
             likelihood = self._decode(code, context, training)
+        for latent in latents:
+            check_same_space(latent.posterior, latent.prior)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         self.support = support_of(likelihood)
         return VAEOutput(latents, likelihood)
@@ -189,7 +192,7 @@ class VAE(ObjectiveModel):
         return encoded
 
     def _scaled(self, x: tf.Tensor) -> tf.Tensor:
-        """The data as the encoder sees them; the zeros that weights are made on are as they are."""
+        """The data on the encoder's scale; unscaled while the model is built, on zeros."""
         if self.support is None or self.scale_inputs is False:
             return x
         own = (keras.layers.Rescaling, keras.layers.Normalization)
@@ -208,7 +211,7 @@ class VAE(ObjectiveModel):
             A distribution of batch shape `[batch]`.
         """
         if self.support is None:
-            self._check_input(x, context)  # the decoder says on which scale the encoder works
+            self._check_input(x, context)  # builds the decoder: its likelihood says how x is scaled
         return returned("encoder", self.latents.posterior(self._encode(x, context), context))
 
     def encode_aside(self, x, context=None) -> tfd.Distribution:
@@ -425,16 +428,21 @@ class VAE(ObjectiveModel):
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> VAE:
         """Makes the model of its configuration."""
+        if missing := [name for name in PARTS if name not in config]:
+            raise UserError(
+                f"the model's configuration has no {', '.join(missing)}: another version of tfvae "
+                "saved it, load it with that one"
+            )
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in PARTS
         }
-        # A model that was saved without a word about it was trained without.
+        # A model that was saved without this entry was trained on unscaled data.
         return cls(**{"scale_inputs": False, **config, **parts})
 
 
 def _given(**arguments) -> dict:
-    """The arguments that are not None: Keras takes a None for an answer."""
+    """The arguments that are not None: a layer need not know those that are."""
     return {name: value for name, value in arguments.items() if value is not None}
 
 

@@ -40,8 +40,12 @@ def test_trains_evaluates_and_samples_by_label(command, flagged, tmp_path, monke
         assert arrays["labels"].tolist() == labels
         assert arrays["x"].shape == (12, 8, 8, 1)
     assert not flagged(*sample, "--out=x.png").code
+    assert not flagged(*sample, "--label=3", "--out=three.png").code
     assert (tmp_path / "x.png").stat().st_size > 0
     done = flagged(*sample, "--label=10", "--out=y.npz")
     assert done.code == 1
     assert done.err.strip() == "error: --label=10: give labels from 0 to 9"
+    assert flagged(*sample, "--label=three", "--out=y.npz").err.strip() == (
+        "error: --label=three: give labels from 0 to 9"
+    )
     assert not (tmp_path / "y.npz").exists()

@@ -130,6 +130,9 @@ def test_sample_draws_pictures_and_arrays(test_run, flagged, monkeypatch):
 
     flagged("sample", "--workdir=run", "--n=9", "--out=a.png")
     flagged("sample", "--workdir=run", "--n=9", "--nomean", "--out=b.png")
+    done = flagged("sample", "--workdir=run", "--label=3", "--out=e.png")
+    assert done.code == 1
+    assert done.err.strip() == ("error: --label=3: this model knows no labels: leave the flag out")
     a, b = (tf.io.decode_png(tf.io.read_file(f"{name}.png")).numpy() for name in "ab")
     assert a.std() > 5
     assert a.shape != b.shape or (a != b).any()

@@ -83,12 +83,12 @@ def _parse(argv: Sequence[str]) -> list[str]:
     except (flags.Error, UserError) as error:
         message = str(error)
     except AttributeError as error:
-        # How ml_collections says that a field is unknown.
+        # ml_collections raises this for an unknown field.
         unknown = re.search(r"\w+", str(error))
         near = re.search(r'Did you mean "(\w+)"', str(error))
         message = f"the configuration has no field {unknown[0]!r}" if unknown else str(error)
         message += f": did you mean {near[1]!r}?" if near else ""
-    except Exception as error:  # the configuration file is Python of the user's own
+    except Exception as error:  # the configuration file is the user's Python code
         message = f"cannot read the configuration: {type(error).__name__}: {error}"
     print(f"error: {' '.join(message.split())}\n--help lists the flags", file=sys.stderr)
     sys.exit(2)

@@ -22,7 +22,7 @@ _CHUNK = flags.DEFINE_integer("chunk", None, "Samples in memory at once.")
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder with dataset files; then TFVAE_DATA_DIR is looked at."
 )
-DRAWS = 1000  # over which the expectation of the total correlation is taken
+DRAWS = 1000  # draws, over which the expectation in the total correlation is taken
 
 
 def main() -> int:

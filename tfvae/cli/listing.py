@@ -20,7 +20,7 @@ WIDEST = 100
 
 
 def width() -> int:
-    """The columns of the terminal, up to those that are still read with ease."""
+    """The width of the terminal, up to what is read with ease."""
     return max(40, min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns))
 
 

@@ -37,7 +37,7 @@ def import_quietly() -> None:
     Its C++ libraries write information lines to stderr before any logging level applies, so the
     file descriptor itself is held back meanwhile.
     """
-    # What matters of the C++ errors comes as a Python exception too.
+    # C++ errors that matter come as Python exceptions too.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _stderr_held(), warnings.catch_warnings():
         warnings.simplefilter("ignore")

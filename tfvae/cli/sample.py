@@ -40,7 +40,7 @@ def main() -> int:
     folder = Workdir(_WORKDIR.value)
     folder.read_config()
     vae = load_final(folder)
-    labels = _labels(getattr(vae.decoder, "conditioner", None))
+    labels = _labels(vae)
     context = None if labels is None else np.resize(labels, _N.value)
     options = {"seed": _SEED.value, "context": context}
     mean = out.suffix == ".png" if _MEAN.value is None else _MEAN.value
@@ -59,14 +59,24 @@ def main() -> int:
     return 0
 
 
-def _labels(conditioner) -> list[int] | None:
+def _labels(vae) -> list[int] | None:
     """The labels to sample for: the flag's, else all of them; None where there are none."""
     from tfvae.errors import UserError
+    from tfvae.networks.conditioning import classes_of
 
-    count = getattr(conditioner, "num_tokens", None)
+    parts = (vae.decoder, vae.latents, vae.prior)
+    conditioners = [c for part in parts if (c := getattr(part, "conditioner", None)) is not None]
+    count = classes_of(conditioners[0]) if conditioners else None
+    if count is None and conditioners:
+        raise UserError(
+            "the model is conditioned on something else than labels: give its contexts from "
+            "Python, vae.sample(n, context=...)"
+        )
     if count is None:
         if _LABEL.value is not None:
-            raise UserError("--label: this model knows no labels: leave the flag out")
+            raise UserError(
+                f"--label={','.join(_LABEL.value)}: this model knows no labels: leave the flag out"
+            )
         return None
     labels = list(range(count)) if _LABEL.value is None else _LABEL.value
     known = [str(label) for label in range(count)]

@@ -96,7 +96,7 @@ def _list() -> None:
         return
     name = asked[-1].partition("=")[2]
     if not name:
-        import_quietly()  # data sets are registered as they are imported
+        import_quietly()  # data sets register themselves when they are imported
     try:
         print(listing(name, known_configs()))
     except UserError as error:

@@ -16,7 +16,7 @@ from tfvae.errors import UserError
 
 __all__ = ["array_source", "whole_array_source"]
 
-# Of numpy's legacy generator, whose permutations never change from one version to the next.
+# NumPy's legacy generator: its permutations are the same in every version of NumPy.
 _SPLIT_SEED = 0
 
 
@@ -70,7 +70,7 @@ def array_source(
 def whole_array_source(images: np.ndarray, labels: np.ndarray | None) -> Source:
     """Makes the source of one array in its own order, without a split."""
     sparse = images.tocsr() if is_sparse(images) else None
-    # Of a sparse matrix the stored values, and a zero, are all that there is to look at.
+    # A sparse matrix is checked by its stored values and a zero.
     images = _images(np.asarray(dense(images)) if sparse is None else _stored(sparse), "x")
     size = len(images) if sparse is None else sparse.shape[0]
     labels = dense(labels)
@@ -107,7 +107,7 @@ def _source(
     """Makes the source, with what the values tell: the levels, or whether they are in [0, 1]."""
     levels, unit_range = None, True
     if images.dtype == np.uint8:
-        # Zeros and ones alone are a black-and-white image, not one of 256 levels in deep night.
+        # Only zeros and ones: a black-and-white image, not a very dark one of 256 levels.
         levels = 2 if images.max() <= 1 else 256
     else:
         unit_range = bool(images.min() >= 0 and images.max() <= 1)

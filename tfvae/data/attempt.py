@@ -1,4 +1,4 @@
-"""What a graph has for `try`: a function of tensors that may fail, and what to take instead."""
+"""A `try` inside a graph: a function of tensors that may fail, and what to take instead."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ __all__ = ["attempt", "complain"]
 def attempt(function: Callable, inputs: Sequence[tf.Tensor], otherwise: Sequence) -> tuple:
     """Computes a function inside a graph, and goes on where an operation of it fails.
 
-    No Python runs when it does. A `py_function`, which could catch the error, needs Python's lock:
-    a pipeline's thread that waits for it when the interpreter exits keeps the process for ever.
+    No Python runs when one fails. A `py_function`, which could catch the error, needs Python's
+    lock: a pipeline's thread that waits for it when the interpreter exits would keep the process
+    from ending.
 
     Args:
         function: Takes the inputs and returns a tuple of tensors.

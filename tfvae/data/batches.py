@@ -27,7 +27,7 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
 
     Returns:
         x as float32 (float64 stays), the context or None, the sample weights, `[batch]`, or None.
-        A context of no numbers, `[batch, 0]`, is none: Keras drops the weights beside no context.
+        An empty context, `[batch, 0]`, counts as None, see `with_context`.
     """
     x, context, weights = keras.utils.unpack_x_y_sample_weight(data)
     if context is not None and context.shape[-1:] == (0,):
@@ -49,7 +49,7 @@ def as_float(x) -> tf.Tensor:
 
 
 def with_context(x, y, weights):
-    """Puts a context of no numbers beside sample weights that have none: Keras drops them alone.
+    """Puts an empty context beside sample weights that have none: Keras drops weights alone.
 
     Args:
         x: An array of x, or a data set.

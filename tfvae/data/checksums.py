@@ -6,8 +6,8 @@ import numpy as np
 
 __all__ = ["masked_crc"]
 
-_POLYNOMIAL = 0x82F63B78  # Castagnoli's, with its bits reversed
-_MASK = 0xA282EAD8  # so that a checksum of data that hold checksums is a good one
+_POLYNOMIAL = 0x82F63B78  # Castagnoli's polynomial, with its bits reversed
+_MASK = 0xA282EAD8  # the mask of the format: data may hold checksums themselves
 
 
 def _table() -> np.ndarray:

@@ -85,7 +85,7 @@ def _of_dataset(dataset: tf.data.Dataset) -> int | None:
 
 
 def _first_batches(dataset: tf.data.Dataset, batches: float) -> int:
-    """The examples in the first batches of a known data set, whose epochs count what reads them."""
+    """The examples in so many first batches of a data set whose N is known."""
     whole, size = _known[dataset], _size(dataset)
     rows = _shape(dataset)[0] or (None if size == math.inf else math.ceil(whole / size))
     return whole if rows is None else min(whole, int(batches * rows))
@@ -102,7 +102,7 @@ def _below_batch(chain: list[tf.data.Dataset], place: int) -> int | None:
     batches, made = _least(chain[: place + 1]), _size(chain[place])
     if batches is None or not rows or min(rows) == math.inf:
         return None
-    if batches < made:  # `take` and the like of the batches
+    if batches < made:  # behind `batch`: `take` and the like
         return min(min(rows), _read(chain[0], batches))
     return int(min(rows))
 
@@ -130,7 +130,7 @@ def _size(dataset: tf.data.Dataset) -> float | None:
 
 
 def _least(chain: list[tf.data.Dataset]) -> float | None:
-    """The least number of elements along a chain, down to where it is not known; None: nowhere."""
+    """The smallest known number of elements along a chain; None where none is known."""
     sizes = []
     for dataset in chain:
         if _size(dataset) is None:

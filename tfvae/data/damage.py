@@ -13,7 +13,7 @@ from tfvae.data.record_index import Run, whole_records
 
 __all__ = ["readable_images", "readable_runs"]
 
-# What was found in the files of this process, by a digest of their names, sizes and times.
+# What was found in files earlier in this process, by a digest of names, sizes and times.
 _known: dict[str, np.ndarray | tuple[list[Run], int]] = {}
 
 
@@ -91,6 +91,6 @@ def _digest(paths: Iterable[str | bytes]) -> str:
         try:
             state = tf.io.gfile.stat(path)
             digest.update(f"{path}\0{state.length}\0{state.mtime_nsec}\n".encode())
-        except tf.errors.OpError:  # it is gone since the folder was listed
+        except tf.errors.OpError:  # it was removed after the folder was listed
             digest.update(f"{path}\0\n".encode())
     return digest.hexdigest()

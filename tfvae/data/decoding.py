@@ -68,7 +68,7 @@ def batch_decoder(
         return tf.map_fn(fit, contents, fn_output_signature=spec), True
 
     def refusal(content: tf.Tensor, where: tf.Tensor) -> tf.Tensor:
-        """What is wrong with an image; nothing where nothing is."""
+        """What is wrong with an image; empty where nothing is."""
 
         def size_of(content: tf.Tensor) -> tuple[tf.Tensor]:
             return (tf.shape(decoded(content))[:2],)
@@ -87,7 +87,7 @@ def batch_decoder(
 
         def refuse() -> tf.Tensor:
             told = tf.data.Dataset.from_tensor_slices((contents, where)).map(refusal)
-            # Where each alone can be decoded now, such as a file that came back meanwhile.
+            # Each can be decoded by itself now, such as a file that is back meanwhile.
             other = tf.data.Dataset.from_tensors(tf.strings.join([where[0], _UNDECODABLE]))
             told = told.filter(lambda text: text != "").concatenate(other).take(1)
             with tf.control_dependencies([complain(told.get_single_element())]):

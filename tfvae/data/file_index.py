@@ -1,4 +1,4 @@
-"""The names of very many files, packed: their letters in memory, and no object for each file."""
+"""The names of very many files, packed into strings: no Python object for each file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tfvae.errors import MissingFileError, UserError
 
 __all__ = ["FileIndex"]
 
-_CHUNK = 4096  # names that are objects of Python at a time
+_CHUNK = 4096  # names that exist as Python objects at one time
 _BLOCK = 64  # names in one string
 
 
@@ -63,7 +63,7 @@ class FileIndex:
             self._folders, self._blocks = tf.constant(folders), tf.constant(blocks)
 
     def _irregular(self, path: str) -> None:
-        """Counts what has the name of a file and is none, or refuses it."""
+        """Counts or refuses what has an image's name and is no file, such as a folder."""
         if not self._skip:
             check_regular(path)
         self.left_out += 1
@@ -75,7 +75,7 @@ class FileIndex:
         return tf.searchsorted(self._firsts, tf.cast(numbers, tf.int64), side="right") - 1
 
     def folder_of(self, numbers: tf.Tensor) -> tf.Tensor:
-        """In which of the folders with files each of so many files is, int32 `[n]`."""
+        """The number of the folder of each file, among folders with files, int32 `[n]`."""
         return tf.gather(self._of_blocks, self._block_of(numbers))
 
     def classes_of(self, numbers: np.ndarray) -> list[str]:
@@ -84,7 +84,7 @@ class FileIndex:
         Args:
             numbers: Their numbers, ascending.
         """
-        # Of the type of the numbers: NumPy would make a copy of all of them.
+        # In the type of the numbers: else NumPy would copy all of them.
         firsts = np.append(self._firsts, len(self)).astype(numbers.dtype)
         used = np.flatnonzero(np.diff(np.searchsorted(numbers, firsts)))
         return sorted({self.classes[folder] for folder in self._of_blocks[used]})
@@ -121,7 +121,8 @@ def _listed(
                     continue
                 if entry.is_dir():
                     if not entry.is_symlink():
-                        below.append(entry.name + b"/")  # as it is in the paths to be sorted
+                        # With the slash that it has in a path, so that both sort alike.
+                        below.append(entry.name + b"/")
                 elif entry.name.lower().endswith(endings):
                     if not entry.is_file():
                         irregular(os.fsdecode(entry.path))

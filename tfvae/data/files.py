@@ -71,7 +71,7 @@ def candidates(path: str, data_dir: str | os.PathLike | None) -> list[str]:
 
 
 def check_regular(path: str | os.PathLike) -> None:
-    """Refuses what is no file with bytes in it, before it is opened: reading would never end.
+    """Refuses a device, a pipe or a folder before it is opened: reading might never end.
 
     Args:
         path: A path at which something is, or a URL, which is not looked at.

@@ -16,8 +16,8 @@ from tfvae.data.source import ArraySource, Source
 __all__ = ["fingerprint"]
 
 STATS = 20_000  # files whose sizes are looked at
-READ = 64  # files whose bytes are
-BYTES = 1 << 18  # of these, from the front and from the end
+READ = 64  # files whose bytes are read
+BYTES = 1 << 18  # bytes read of each, from the front and from the end
 
 
 def fingerprint(
@@ -68,7 +68,7 @@ def _content(source: Source) -> Iterator[bytes | memoryview]:
         return
     paths = source.paths(STATS)
     sizes = [tf.io.gfile.stat(path).length for path in paths]
-    # Below the folder that they share: where that is differs from machine to machine.
+    # Relative to the folder that they share: its place differs from machine to machine.
     root = len(os.path.commonpath([os.path.dirname(path) for path in paths])) if paths else 0
     for path, size in zip(paths, sizes, strict=True):
         yield f"{path[root:]} {size}\n".encode()

@@ -14,7 +14,7 @@ from tfvae.errors import UserError, one_line
 
 __all__ = ["npz", "read_npz"]
 
-LARGE, EXPANSION = 1 << 30, 200  # bytes, and how far black images are compressed
+LARGE, EXPANSION = 1 << 30, 200  # bytes, and the compression that black images reach
 
 
 def npz(request: Request) -> ArraySource:
@@ -56,14 +56,14 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
             if not all(isinstance(array, np.ndarray) for array in arrays.values()):
                 raise UserError("it holds other files than arrays")
             return arrays
-    except Exception as error:  # numpy, zipfile, zlib and Python's tokenizer have their own
+    except Exception as error:  # errors of numpy, zipfile, zlib and Python's tokenizer
         raise UserError(
             f"cannot read {path} as arrays of numbers: {one_line(error)}; write it with numpy.savez"
         ) from error
 
 
 def _refuse_bombs(path: str) -> None:
-    """Refuses what would grow beyond all measure: a few bytes that say to be gigabytes."""
+    """Refuses a few bytes that would unpack to gigabytes."""
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.file_size > LARGE and info.file_size > EXPANSION * max(info.compress_size, 1):

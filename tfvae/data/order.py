@@ -68,7 +68,7 @@ class Order:
         return self.batch_size // self.workers if known else None
 
     def position_batches(self, epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
-        """Lists the positions of an epoch, batch by batch: a gather of each is all the shuffling.
+        """Lists the shuffled positions of an epoch, batch by batch: a batch gathers its rows.
 
         Args:
             epoch: Number of the epoch, int64 scalar.
@@ -77,8 +77,8 @@ class Order:
         Returns:
             A dataset of int64 `[batch]`, the worker's share alone.
         """
-        # Slices of one tensor, and no function of a batch's number: to set functions up costs a
-        # short epoch more than all its slices do.
+        # Slices of one tensor instead of a function of the batch's number: setting functions up
+        # takes longer than all slices of a short epoch.
         size = len(self.part)
         local = tf.range(size)
         if self.shuffle:

@@ -1,4 +1,4 @@
-"""How many threads and waiting batches a pipeline has: numbers, and none that TensorFlow tunes.
+"""How many threads and waiting batches a pipeline has: fixed numbers, not tuned ones.
 
 tf.data tunes such numbers in a thread of its own, which sleeps between its looks. Dropping an
 iterator joins that thread, and its wake-up is sometimes lost: the program then stands still at the

@@ -20,7 +20,7 @@ from tfvae.errors import UserError
 __all__ = ["FRAME", "Run", "count_records", "records_at", "whole_or_empty", "whole_records"]
 
 HEAD, FRAME = 12, 16
-LARGEST = 1 << 30  # bytes of a record: no image has as many
+LARGEST = 1 << 30  # bytes of a record; no image is as large
 _AT_ONCE = 1024  # headers whose checksums are computed together
 _BLOCK = 1 << 20  # bytes that are searched for a header at a time
 _BUFFER = 1 << 18  # bytes that TensorFlow reads ahead
@@ -139,10 +139,11 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _good(heads: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
-    """Which of so many 12 bytes, `[n, 12]`, are the header of a record that ends in the file."""
+    """Which rows of 12 bytes, `[n, 12]`, are the header of a record that ends within the file."""
     lengths = np.ascontiguousarray(heads[:, :8]).view("<u8")[:, 0]
+    # One more than what is left of the file, so that 0 can mean too little: lengths are unsigned.
     rest = np.minimum(np.maximum(size - places - FRAME, -1) + 1, LARGEST).astype(np.uint64)
-    good = lengths < rest  # the rest, and one: no length is below 0
+    good = lengths < rest
     some = heads[good]
     good[good] = masked_crc(some[:, :8]) == np.ascontiguousarray(some[:, 8:]).view("<u4")[:, 0]
     return good
@@ -160,7 +161,7 @@ def _headers(file: BinaryIO, position: int, size: int) -> tuple[np.ndarray, int]
         while places[-1] + HEAD <= size and len(heads) < _AT_ONCE:
             file.seek(places[-1])
             head = file.read(HEAD)
-            if len(head) < HEAD:  # it became shorter meanwhile
+            if len(head) < HEAD:  # the file became shorter while it was read
                 break
             heads.append(head)
             places.append(places[-1] + FRAME + int.from_bytes(head[:8], "little"))
@@ -184,7 +185,7 @@ def _next_header(file: BinaryIO, position: int, size: int) -> int:
             break
         windows = np.lib.stride_tricks.sliding_window_view(block, HEAD)
         zero, count = block == 0, len(windows)
-        # Of a length, the four large bytes are 0 and the others are not, which leaves few places.
+        # The upper four bytes of a length are 0 and the lower ones are not: few places are left.
         large = np.logical_and.reduce([zero[byte : byte + count] for byte in range(4, 8)])
         small = np.logical_and.reduce([zero[byte : byte + count] for byte in range(4)])
         places = np.flatnonzero(large & ~small)
@@ -215,7 +216,7 @@ def _whole(path: str, offsets: np.ndarray) -> np.ndarray:
 
 
 def _one_by_one(path: str, offsets: np.ndarray) -> Iterator[int]:
-    """The numbers of those of so many records that are whole."""
+    """The numbers of the whole records, among those that begin at the offsets."""
 
     def read(number: tf.Tensor, offset: tf.Tensor) -> tf.data.Dataset:
         return records_at(path, offset).take(1).ignore_errors().map(lambda _: number)

@@ -46,5 +46,5 @@ def is_made_of(dataset: tf.data.Dataset, made: MadeOfRows) -> None:
 
 
 def rows_of(dataset) -> MadeOfRows | None:
-    """How a data set is made, or None where nobody said."""
+    """How a data set is made, or None where that was not noted."""
     return _known.get(dataset) if isinstance(dataset, tf.data.Dataset) else None

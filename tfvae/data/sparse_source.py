@@ -1,4 +1,4 @@
-"""The rows of a sparse matrix as a source: dense in a batch alone."""
+"""The rows of a sparse matrix as a source; only those of a batch become dense."""
 
 from __future__ import annotations
 

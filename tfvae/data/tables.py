@@ -19,7 +19,7 @@ def is_sparse(x) -> bool:
 
 
 def dense(x):
-    """An array of what is a table; anything else as it is.
+    """Makes an array of a table; returns anything else as it is.
 
     Args:
         x: A pandas frame or series, a sparse matrix, or something else. pandas and SciPy are not
@@ -89,7 +89,7 @@ def dense_rows(matrix) -> Callable[[tf.Tensor], tf.Tensor]:
 def sparse_batches(
     x, y=None, weights=None, *, batch_size: int | None = None, shuffle: bool = False
 ) -> tf.data.Dataset:
-    """Batches of a sparse matrix, as Keras makes them of an array; each is dense, no more.
+    """Batches of a sparse matrix, as Keras makes them of an array; only a batch becomes dense.
 
     Args:
         x: A sparse matrix of SciPy, `[n, d]`.

@@ -26,7 +26,7 @@ __all__ = ["TFRecordSource"]
 
 _BUFFER = 8192  # records, still encoded, in all lanes
 _CYCLE = 8  # files read side by side when shuffling, at least
-# Whole words: "latest-train" is no test file.
+# Only whole words count: "latest-train" is no test file.
 _TEST_WORD = re.compile(r"(?<![a-z])(test|validation)(?![a-z])", re.IGNORECASE)
 _TRAIN_WORD = re.compile(r"(?<![a-z])train(?![a-z])", re.IGNORECASE)
 
@@ -150,7 +150,7 @@ class TFRecordSource(Source):
             def named(place: tf.Tensor, item: tuple) -> tuple:
                 number, record = item
                 where = tf.strings.join(["record ", tf.strings.as_string(place), " of ", file])
-                # Behind a damaged record all are empty: the place stays.
+                # Records behind a damaged one are empty, so that the others keep their places.
                 place += tf.cast(tf.strings.length(record) > 0, tf.int64)
                 return place, (self._position(start + number), where, record)
 
@@ -250,8 +250,8 @@ def _lanes(order: Order, runs: int) -> int:
 
 
 def _shuffled(records: tf.data.Dataset, buffer: int, seed: tf.Tensor) -> tf.data.Dataset:
-    # `shuffle` mixes the seed of the graph into its own, and that is tf.random.set_seed's: fixed
-    # here, for this graph alone, so that the order depends on (seed, epoch) and nothing else.
+    # `shuffle` mixes the graph's seed, that of tf.random.set_seed, into its own. It is fixed here,
+    # for this graph alone, so that the order depends on (seed, epoch) and nothing else.
     tf.compat.v1.set_random_seed(1)
     return records.shuffle(buffer, seed=seed, reshuffle_each_iteration=False)
 

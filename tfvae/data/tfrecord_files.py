@@ -158,7 +158,7 @@ def _entries(manifest: str) -> dict[str, dict]:
                 0 <= int(entry["records"]) * FRAME <= int(entry["bytes"]) and entry["sha256"]
             ):
                 raise ValueError(f"the entry of {name!r}")
-    except Exception as error:  # whatever stands in it
+    except Exception as error:  # whatever is in the file
         raise UserError(
             f"{manifest} is damaged ({one_line(error, 80)}): delete it, or write the files anew"
         ) from error

@@ -26,5 +26,5 @@ def can_share(dataset: tf.data.Dataset, share: Share) -> None:
 
 
 def share_of(dataset: tf.data.Dataset) -> Share | None:
-    """How the shares of a data set are made, or None where nobody said."""
+    """How the shares of a data set are made, or None where that was not noted."""
     return _known.get(dataset)

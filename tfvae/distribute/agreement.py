@@ -21,7 +21,7 @@ from tfvae.errors import LostWorkerError, UserError, one_line
 __all__ = ["agree", "difference", "versions"]
 
 PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
-LIMIT = 600.0  # seconds that a worker waits for the others to come to the same place
+LIMIT = 600.0  # seconds that a worker waits for the others to reach the same call
 ERROR = "error"
 _rounds = itertools.count()
 
@@ -99,7 +99,7 @@ def difference(facts: Sequence[Mapping[str, object]], names: Sequence[str]) -> s
 
 
 def _plain(value: object) -> object:
-    """What a value is on the other side of JSON; a long one as its digest."""
+    """A value as it comes back from JSON; a long one as its digest."""
     text = json.dumps(value, sort_keys=True, default=str)
     if len(text) > 200:
         return f"of digest {hashlib.sha256(text.encode()).hexdigest()[:12]}"
@@ -126,7 +126,7 @@ def _exchange(strategy: tf.distribute.Strategy, text: str, limit: float) -> list
                 f"{name} of the cluster did not come within {limit:.0f} seconds to where {own} "
                 "waits for it: start all workers again, with the same command"
             ) from None
-    # Nobody leaves, and takes the store away, before all have read it.
+    # The store ends with its process: nobody leaves before all have read it.
     store.set_config_key_value(f"{place}/read/{own}", "1")
     for name in names:
         with contextlib.suppress(*_GONE):

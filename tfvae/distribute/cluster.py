@@ -12,7 +12,7 @@ from tfvae.errors import UserError
 __all__ = ["addresses", "task_names", "tpu_resolver", "worker_resolver"]
 
 HOW = "docs/distributed.md shows how TF_CONFIG is set"
-# SLURM gives job after job other ports, so that two jobs on one machine do not meet.
+# The port follows the job's number, so that two jobs on one machine use different ones.
 FIRST_PORT, PORTS, PORTS_OF_A_JOB = 15000, 16000, 16
 
 
@@ -70,7 +70,7 @@ def _from_tf_config(text: str) -> tuple[dict[str, list[str]], str, int]:
     """The cluster, and the type and the index of this process's task."""
     try:
         config = json.loads(text)
-        # "master" is what the chief was called once.
+        # "master" is an old name of the chief.
         cluster = {
             "chief" if kind == "master" else kind: list(hosts)
             for kind, hosts in config["cluster"].items()

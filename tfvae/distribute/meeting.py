@@ -87,7 +87,7 @@ class _Meeting:
                 said[message["from"]] = message["facts"]
         everything = [said[name] for name in self.addresses]
         for name in self.others:
-            # One that is gone by now, TensorFlow misses.
+            # If one is gone by now, TensorFlow reports it.
             self._send(name, {"all": everything}, until=time.monotonic() + 5 * PATIENCE)
         return everything
 
@@ -150,7 +150,7 @@ class _Meeting:
             with contextlib.suppress(OSError, ValueError, RecursionError):
                 message = json.loads(_line_of(line))
                 if not isinstance(message, dict) or message.get("from") not in self.others:
-                    return None  # somebody else's
+                    return None  # from a program that is no worker of ours
                 if message.get("cluster") != dict(self.addresses):
                     message = {
                         "from": message["from"],
@@ -178,7 +178,7 @@ def _line_of(line: socket.socket) -> bytes:
 
 
 def _listening(address: str) -> socket.socket:
-    """A socket that listens at the port of an address, on all of the machine's own."""
+    """A socket that listens at an address's port, on all network interfaces of the machine."""
     port = address.rpartition(":")[2]
     if not port.isdigit() or not 0 < int(port) < 1 << 16:
         raise UserError(f"the cluster has the address {address!r}: give host:port")

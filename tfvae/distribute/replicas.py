@@ -29,7 +29,7 @@ def global_batch(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return values, tf.constant(0)
     counts = context.all_gather(tf.shape(values)[:1], axis=0)
     start = tf.reduce_sum(counts[: context.replica_id_in_sync_group])
-    whole = context.all_gather(values, axis=0)  # forgets the shape of an example
+    whole = context.all_gather(values, axis=0)  # loses the static shape of an example
     return tf.ensure_shape(whole, [None, *values.shape[1:]]), start
 
 

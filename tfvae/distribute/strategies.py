@@ -70,7 +70,7 @@ def strategy(
 
 
 def _split_processor(name: str, devices: int) -> None:
-    """Makes the processor pass for several devices."""
+    """Splits the processor into several logical devices."""
     if name != "mirrored" or devices < 2:
         raise UserError(
             f"logical_devices={devices} with strategy {name!r}: it is for 'mirrored', from 2"
@@ -84,7 +84,7 @@ def _split_processor(name: str, devices: int) -> None:
 
 @contextlib.contextmanager
 def _at_start(what: str):
-    """TensorFlow takes some settings at its start alone."""
+    """Refuses settings that TensorFlow takes only before it starts."""
     try:
         yield
     except RuntimeError as error:
@@ -96,7 +96,7 @@ def _at_start(what: str):
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    # One for all: two on the same devices take each other's collective operations for their own.
+    # Only one per process: the collective operations of two on the same devices get mixed up.
     return tf.distribute.MirroredStrategy(devices)
 
 
@@ -104,7 +104,7 @@ _remotes: dict[str, tf.distribute.Strategy] = {}
 
 
 def _remote(name: str, start_timeout: float) -> tf.distribute.Strategy:
-    """One for all, however long the first one was waited for."""
+    """Returns the one multi-worker strategy of the process, whatever the time limit."""
     if name not in _remotes:
         _remotes[name] = _tpu() if name == "tpu" else _multi_worker(start_timeout)
     return _remotes[name]
@@ -119,7 +119,7 @@ def _multi_worker(start_timeout: float) -> tf.distribute.Strategy:
         raise UserError(f"start_timeout={start_timeout}: give a number of seconds above 0")
     resolver = cluster.worker_resolver()
     with _at_start("strategy 'multi_worker'"):
-        if has_started():  # before others are waited for
+        if has_started():  # before waiting for the others
             raise RuntimeError
         names = cluster.task_names(resolver)
         own = f"{resolver.task_type} {resolver.task_id}"

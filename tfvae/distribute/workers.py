@@ -32,7 +32,7 @@ LOST = (
     tf.errors.DeadlineExceededError,
 )
 TASK = re.compile(r"/job:(chief|worker)/(?:replica:\d+/)?task:(\d+)")
-# They write files; what else they do has no bearing on the training.
+# Callbacks that only write files: the training does not depend on them.
 WRITERS = (
     keras.callbacks.CSVLogger,
     keras.callbacks.ModelCheckpoint,
@@ -170,7 +170,7 @@ def _of_worker(share: Share, context: tf.distribute.InputContext) -> tf.data.Dat
 
 
 class _RestoreOnly(keras.callbacks.Callback):
-    """Of `BackupAndRestore`, what a worker does that writes nothing."""
+    """The half of `BackupAndRestore` that a worker needs which writes nothing: restoring."""
 
     def __init__(self, backup: keras.callbacks.BackupAndRestore):
         super().__init__()
@@ -193,7 +193,7 @@ def callbacks_here(
         callbacks: As `fit` takes them.
     """
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks  # made by somebody who knows where it is
+        return callbacks  # a ready list: its maker chose the callbacks for this process
     callbacks = keras.tree.flatten(callbacks or [])
     if is_chief(strategy):
         return callbacks

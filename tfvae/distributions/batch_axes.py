@@ -40,7 +40,7 @@ def unfold(x: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
 
 
 def repeat(x: tf.Tensor | None, batch: tf.Tensor) -> tf.Tensor | None:
-    """Repeats what stands beside the last axis of a batch for all of the batch.
+    """Repeats a tensor of `[batch, ...]` along further batch axes in front, folded into one.
 
     Args:
         x: `[B, *event]`, or None.

@@ -36,7 +36,7 @@ class TensorDistribution(
     """
 
     def __init__(self, distribution: tfd.Distribution, convert: Callable):
-        # tf.Module's own attributes are not wanted: both are seen by nobody but this class.
+        # Set past tf.Module's own `__setattr__`, which would wrap and track the two.
         object.__setattr__(self, "distribution_", concrete(distribution))
         object.__setattr__(self, "convert_", convert)
         object.__setattr__(self, "values_", {})
@@ -118,7 +118,7 @@ _OPERATORS = [
 for _name in _OPERATORS:
     setattr(TensorDistribution, _name, _operator(_name))
 
-# What is the wrapper's and not the wrapped distribution's: the rest of the tensor's side.
+# Attributes of the wrapper itself, among them those that make it a tensor.
 _OWN = frozenset(
     [
         *("distribution_", "convert_", "values_", "value", "tensor_distribution", KERAS_MASK),
@@ -173,7 +173,7 @@ def _kl(a, b, name=None):
 
 
 class ValueOf(keras.Operation):
-    """The value that a call would have: what Keras needs to know of a symbolic call."""
+    """The shape and type of what a call returns, which Keras asks for of a symbolic call."""
 
     def __init__(self, function: Callable):
         super().__init__()

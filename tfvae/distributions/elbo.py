@@ -1,4 +1,4 @@
-"""The evidence lower bound, whole: what is trained, logged and estimated is this one function."""
+"""The evidence lower bound: training, logs and estimators all call this one function."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ def _moment(distribution: tfd.Distribution, moment: str) -> tf.Tensor:
     try:
         return getattr(distribution, moment)()
     except NotImplementedError:
-        # A seed of two numbers is stateless: the same answer each time, and no noise used up.
+        # A seed of two numbers is stateless: the same draws at each call.
         draws = distribution.sample(DRAWS, seed=(0, 1))
         draws = draws if draws.dtype.is_floating else tf.cast(draws, tf.float32)
         return {"mean": tf.reduce_mean, "stddev": tf.math.reduce_std}[moment](draws, axis=0)

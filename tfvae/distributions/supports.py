@@ -59,7 +59,7 @@ class Support(NamedTuple):
     def outside(self, x: tf.Tensor) -> tf.Tensor:
         """Says of each example whether it holds a value outside, NaN and infinity among them.
 
-        A few cheap passes over x: a training step has the time for them.
+        It takes a few cheap passes over x, so that each training step can afford it.
 
         Args:
             x: `[batch, *event]`, floats.

@@ -1,4 +1,4 @@
-"""Targets of the shape that a distribution gives one density each, and nothing that broadcasts."""
+"""Targets are brought to the shape of a distribution; what would broadcast is refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fitted_target(y, distribution: tfd.Distribution) -> tf.Tensor:
     batch, event = distribution.batch_shape, distribution.event_shape
     if batch.rank is None or event.rank is None:
         return y
-    if y.shape.rank is None:  # Keras traces so what it has seen with two ranks
+    if y.shape.rank is None:  # Keras relaxes a shape to this after it has seen two ranks
         return _with_rank(y, distribution)
     fitted = _first_that_fits(y, batch, event)
     if fitted is None:
@@ -82,11 +82,11 @@ def _first_that_fits(
             return shape[1:].is_compatible_with(whole[1:])
         return shape.is_compatible_with(whole)
 
-    # One scalar for each example of a distribution that all share: [n] is not one event [1].
+    # A distribution of events [1] that all examples share: [n] holds n scalars, not one event.
     scalars = batch.rank == 0 and event.as_list() == [1] and y.shape.rank == 1
     if fits(y.shape) and not scalars:
         return y
-    # An axis is added for an axis of 1 alone, and not for one that may turn out to be 1.
+    # An axis is added only opposite one that is known to be 1, not one that may turn out so.
     if whole.rank and whole[-1] == 1 and fits(y.shape.concatenate([1])):
         return y[..., tf.newaxis]
     if y.shape.rank and y.shape[-1] == 1 and fits(y.shape[:-1]):

@@ -70,7 +70,7 @@ def cluster_store():
 
     Workers compare by it what they are about to train before their first collective, which would
     hang or die where they differ. The package `tensorflow.python` has the only way to it.
-    If it goes: `import tfvae` fails, or the workers' first word to each other does.
+    If it goes: `import tfvae` fails, or the comparison of the workers does.
     """
     return _context.context()
 

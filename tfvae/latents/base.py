@@ -56,7 +56,7 @@ class LatentStructure(keras.layers.Layer):
         return self.event_shape
 
     def get_build_config(self) -> None:
-        """Nothing: the model builds the structure, of what its encoder returns."""
+        """Returns nothing: the model builds the structure from what its encoder returns."""
 
     def __call__(self, *args, **kwargs) -> tfd.Distribution:
         """Makes the distribution; see `call`."""
@@ -79,7 +79,7 @@ class LatentStructure(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
 
     def connect(self, encode: Callable[..., tfd.Distribution]) -> None:
-        """Takes the model's encoder, for a prior that is made of posteriors: here, not needed.
+        """Takes the model's encoder, for a prior that is made of posteriors; by default unused.
 
         Args:
             encode: `(x, context=None) -> q(z|x)`, see `VAE.encode_aside`.
@@ -99,7 +99,7 @@ class LatentStructure(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} has to define prepare(...)")
 
     def check(self, objective) -> None:
-        """Refuses an objective that makes no sense with this structure: here, none.
+        """Refuses an objective that makes no sense with this structure; by default none.
 
         Args:
             objective: The model's objective.
@@ -109,14 +109,14 @@ class LatentStructure(keras.layers.Layer):
         """
 
     def adapt(self, batches: Iterable) -> None:
-        """Takes a look at the data before the training: here, none.
+        """Takes a look at the data before the training; by default it does not.
 
         Args:
             batches: Batches of x or of (x, context).
         """
 
     def finish(self, vae, dataset: tf.data.Dataset) -> None:
-        """What remains to be fitted when the training is over: here, nothing.
+        """Fits what remains to be fitted after the training; by default nothing.
 
         Args:
             vae: The trained model.
@@ -187,7 +187,7 @@ class LatentStructure(keras.layers.Layer):
         return tf.convert_to_tensor(z)
 
     def every_z(self, limit: int) -> tf.Tensor | None:
-        """All values of z, where they are countable and no more than `limit`: here, they are not.
+        """All values of z, where there are no more than `limit`; by default z is not countable.
 
         Args:
             limit: How many there may be.

@@ -20,7 +20,7 @@ class Block(keras.layers.Layer):
     """
 
     def enter(self, state: tf.Tensor | None, n, vector=None) -> tf.Tensor | None:
-        """The state that this block works with: here, the one from above and the vector.
+        """The state that this block works with; by default the one from above and the vector.
 
         Args:
             state: `[n, ...]`; None above the top block.

@@ -10,7 +10,7 @@ from tfvae.latents.example_weights import weights_of
 
 __all__ = ["Codebook"]
 
-GRACE = 10  # steps without use that a restarted entry has before the next restart, roughly
+GRACE = 10  # unused for about so many steps, a restarted entry is restarted again
 
 
 class Codebook(keras.layers.Layer):
@@ -52,7 +52,7 @@ class Codebook(keras.layers.Layer):
             setattr(self, name, weight)
 
     def get_build_config(self) -> None:
-        """Nothing: the quantizer builds its codebook."""
+        """Returns nothing: the quantizer builds its codebook."""
 
     def look_up(self, codes: tf.Tensor) -> tf.Tensor:
         """The entries of codes, `[...]` integers: `[..., size]`."""
@@ -111,7 +111,7 @@ class Codebook(keras.layers.Layer):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """A random vector of the global batch for each entry, and whether there is one.
 
-        Each replica picks for every so many-th entry; the sum over the replicas has them all.
+        Of R replicas each picks for every R-th entry, and the sum over replicas has them all.
         """
         n = tf.shape(vectors)[0]
         some = n > 0

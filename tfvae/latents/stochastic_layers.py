@@ -22,8 +22,8 @@ __all__ = ["StochasticLayers"]
 class _Generated(Unfolded):
     """p(h_l | h_{l+1}) for an h_{l+1} that was drawn after h_l, and depends on it.
 
-    A class of its own, without a closed form of KL(q(h_l | ·) ‖ p): that would take an h_l which
-    is independent of h_{l+1}, and be no part of the ELBO. So the rate is estimated at the draws.
+    It is a class of its own because no closed form of KL(q(h_l | ·) ‖ p) may be registered for it:
+    one holds only if h_l is independent of h_{l+1}. So the rate is estimated at the draws.
     """
 
 

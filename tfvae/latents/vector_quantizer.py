@@ -174,7 +174,7 @@ class VectorQuantizer(ConditionalStructure):
         gate: Callable = ungated,
         training: bool = False,
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
-        """Quantizes, and learns the codebook in training; K samples are K times the same."""
+        """Quantizes, and updates the codebook in training; all of K samples are the same."""
         vectors = self.vectors(encoded)
         codes = self.codebook.nearest(vectors)
         each = tf.reshape(codes, [-1])

@@ -29,10 +29,11 @@ class VeryDeepBlock(Block):
 
     (μ_p, σ_p, h) = f_p(s);  (μ_q, σ_q) = f_q(s, features of x);  s ← f(s + h + W z)
 
-    The features h of the prior run free of z. f_p ends in zeros at the start, W and the last
-    kernel of f count √(1/depth). The first block on a grid adds the nearest neighbours of the
-    coarser grid's state and a learned bias. σ is softplus where the published code has exp. In a
-    conditional hierarchy a linear map of the context's vector is added to s.
+    The features h of the prior do not depend on z. At the start, the last kernel of f_p is zero,
+    and W and the last kernel of f are scaled by √(1/depth). The first block on a grid adds the
+    nearest neighbours of the coarser grid's state and a learned bias. σ is softplus where the
+    published code has exp. In a conditional hierarchy a linear map of the context's vector is
+    added to s.
 
     Args:
         size: R, of the RxR grid.

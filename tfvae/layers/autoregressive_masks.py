@@ -63,7 +63,7 @@ def autoregressive_masks(
         raise unknown_name("hidden_degrees", hidden_degrees, ["equal", "random"])
     degrees = [order]
     for units in hidden_units:
-        # A unit of degree D would feed no output, and one below the least degree sees no input.
+        # A unit of degree D would feed no output, one below the smallest degree would see no input.
         least = min(degrees[-1].min(), event_size - 1)
         if hidden_degrees == "random":
             degrees.append(rng.integers(least, max(event_size, least + 1), size=units))

@@ -110,7 +110,7 @@ class DistributionLayer(keras.layers.Layer):
     # What a recipe and the command line take the layer for, by its name: `"likelihood"`,
     # `"posterior"`; none where it is made of other objects.
     roles = ("likelihood",)
-    # What data a likelihood is given by name: `"unit"`, grey values on [0, 1] or bits;
+    # The data that a likelihood of this name is given: `"unit"`, grey values on [0, 1] or bits;
     # `"levels"`, the integers of an image, or counts.
     values = "unit"
     params_size = _ParamsSize()
@@ -122,7 +122,7 @@ class DistributionLayer(keras.layers.Layer):
         validate_args: bool = False,
         **kwargs,
     ):
-        # Probability under a mixed policy is wrong by nats: float32, whatever the policy.
+        # float32 whatever the policy: in 16 bits a log-probability would be wrong by nats.
         wide = keras.dtype_policies.get(kwargs.pop("dtype", None)).variable_dtype == "float64"
         super().__init__(dtype="float64" if wide else "float32", **kwargs)
         self.event_shape = event_shape_of(event_shape)
@@ -144,7 +144,7 @@ class DistributionLayer(keras.layers.Layer):
     @classmethod
     def count_params_of(cls, *args, **kwargs) -> int:
         """Number of parameters that `cls(*args, **kwargs)` takes for one event."""
-        # Given a name, the layer does not count among those that Keras names.
+        # A layer with a name of its own does not advance Keras's counter of names.
         return cls(*args, name="params_size", **kwargs).count_params_size()
 
     @classmethod
@@ -260,7 +260,9 @@ class DistributionLayer(keras.layers.Layer):
             and shape.rank > rank
             and shape[-rank:].is_compatible_with((*lead, size // int(np.prod(lead, dtype=int))))
         )
-        if flat and placed:  # A leading event of ones: only the first input can tell.
+        if (
+            flat and placed
+        ):  # Events with leading axes of 1 fit both forms: the first input has told which it is.
             flat = bool(self._flat)
         if not (flat or placed):
             raise self._misfit(params)
@@ -304,7 +306,7 @@ class DistributionLayer(keras.layers.Layer):
             self.step.assign_add(1)
 
     def wrap(self, distribution: tfd.Distribution) -> TensorDistribution:
-        """Makes of a distribution one that also counts as a tensor."""
+        """Wraps a distribution in one that also counts as a tensor."""
         return TensorDistribution(distribution, converter(self.convert_to_tensor_fn))
 
     def call(self, params: tf.Tensor, training: bool | None = None) -> TensorDistribution:

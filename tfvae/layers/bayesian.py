@@ -95,7 +95,8 @@ class BayesianLayer(keras.layers.Layer):
         weight = at_step(self.kl_weight, self)
         kl = kl if weight is None else tf.cast(weight, kl.dtype) * kl
         self.add_loss(kl)
-        if any(loss is kl for loss in self.losses):  # not in a pass that leaves nothing behind
+        # A pass whose losses are thrown away, see `VAE.encode_aside`, has not added it.
+        if any(loss is kl for loss in self.losses):
             self._added[part] = kl
 
     def map(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:

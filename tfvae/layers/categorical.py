@@ -19,7 +19,7 @@ __all__ = ["IndependentCategorical", "LevelsCategorical"]
 class LevelsCategorical(tfd.Categorical):
     """A categorical over the levels 0 .. levels − 1, taken and given as numbers.
 
-    Other numbers have probability 0; tfp's rounds down what is between, and fails at the rest.
+    Other numbers have probability 0; tfp's rounds those between levels down, and fails at others.
 
     Args:
         logits: Tensor `[..., levels]`.

@@ -47,7 +47,7 @@ class ContinuousBernoulli(tfd.ContinuousBernoulli):
         h = tf.abs(logits) / 2
         big = h > _SMALL
         safe = tf.where(big, h, 1.0)
-        square = tf.square(logits / 2)  # not of |λ|, which has no slope at 0
+        square = tf.square(logits / 2)  # of λ itself: |λ| has no slope at 0
         log_sinhc = tf.where(
             big,
             safe + tf.math.log(-tf.math.expm1(-2 * safe) / (2 * safe)),

@@ -87,7 +87,7 @@ def converter(convert: str | Callable) -> Callable[[tfd.Distribution], tf.Tensor
 def _converted(name: str, distribution: tfd.Distribution) -> tf.Tensor:
     """The value of a method without arguments, or of a property, of a distribution.
 
-    What `Independent` and its like do not have themselves, the distribution inside has: the
+    What `Independent` and its like do not have is taken of the distribution inside, such as the
     logits of independent Bernoullis.
     """
     if name == "sample":

@@ -104,7 +104,7 @@ class DenseVariational(DenseMap, BayesianLayer):
                 if not part.built:
                     part.build(input_shape)
                 if not self.trainable:
-                    part.trainable = False  # Keras passes it on to the layers there were before
+                    part.trainable = False  # Keras passes it on to the layers that exist by then
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the outputs for weights that are drawn anew, and adds the KL to the losses."""

@@ -130,8 +130,8 @@ class LevelsLogisticMixture(tfd.AutoCompositeTensorDistribution):
         return tf.concat(self._channels(*parts, take), axis=-1)
 
     def _mean(self):
-        # Of a channel that follows others the mean is averaged over nodes of those: what it is
-        # more than at their mean, as the rest is exact.
+        # The mean of a channel that depends on others is averaged over nodes of those; only its
+        # excess over the value at their mean is, since that value is exact.
         unit, means = (self.levels - 1) / 2, []
 
         def clipped(loc, scale):

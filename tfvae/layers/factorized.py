@@ -112,7 +112,7 @@ class FactorizedLayer(BayesianLayer):
         return self._distribution("bias", "prior")
 
     def remember(self, **drawn) -> None:
-        """Keeps what a call draws, for a look at it; in a graph it would outlive its numbers."""
+        """Keeps what an eager call draws, to be looked at; a graph's tensor has no value later."""
         if tf.executing_eagerly():
             self._latest.update(drawn)
 
@@ -128,7 +128,7 @@ class FactorizedLayer(BayesianLayer):
 
     @property
     def kernel_posterior_affine(self) -> tfd.Normal | None:
-        """The normal that the latest eager call drew from in the place of q(W), or None.
+        """The normal that the latest eager call drew from instead of q(W), or None.
 
         That of the outputs with local reparameterization, that of ΔW with Flipout.
         """

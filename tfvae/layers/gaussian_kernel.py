@@ -50,7 +50,7 @@ class ExponentiatedQuadratic(keras.layers.Layer):
         return tfp.math.psd_kernels.ExponentiatedQuadratic(**values)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Returns its input: it is here for its `kernel`."""
+        """Returns its input: the layer is there for its `kernel`."""
         return inputs
 
     def get_config(self) -> dict:

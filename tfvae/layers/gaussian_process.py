@@ -120,7 +120,7 @@ class VariationalGaussianProcess(DistributionLayer):
             "index_points": inputs,
             "inducing_index_points": tf.convert_to_tensor(self.inducing_index_points),
             "variational_inducing_observations_loc": tf.convert_to_tensor(self.loc),
-            # tfp's KL reads the lower triangle alone, and its predictions the whole matrix.
+            # tfp's KL reads only the lower triangle, but its predictions read the whole matrix.
             "variational_inducing_observations_scale": tf.linalg.band_part(self.scale, -1, 0),
             "mean_fn": self.mean_fn or (lambda points: mean),
             "observation_noise_variance": tf.nn.softplus(

@@ -1,4 +1,4 @@
-"""A posterior that a chain of autoregressive networks makes flexible."""
+"""The posterior of an inverse autoregressive flow."""
 
 from __future__ import annotations
 

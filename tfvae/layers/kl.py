@@ -212,7 +212,7 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         **kwargs,
     ):
         kwargs.pop("autocast", None)
-        # A cast, such as a mixed policy makes, would leave the sample of the distribution.
+        # A cast, as of a mixed policy, would return the sample in place of the distribution.
         super().__init__(autocast=False, **kwargs)
         self.step = None
         self.regularizer = KLDivergenceRegularizer(

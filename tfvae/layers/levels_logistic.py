@@ -28,7 +28,7 @@ def logistic_log_mass(x: tf.Tensor, loc: tf.Tensor, scale: tf.Tensor, levels: in
     Returns:
         log P(x) in nats, of the broadcast shape.
     """
-    # In units of levels x is exact, so neighbouring bins share their edge to the last bit.
+    # x counts levels, exactly, so that neighbouring bins share their edge to the last bit.
     unit = (levels - 1) / 2
     centre = x - (loc + 1) * unit
     inverse = 1 / (scale * unit)
@@ -164,7 +164,7 @@ class LevelsLogistic(tfd.AutoCompositeTensorDistribution):
         return logistic_moments(self.loc, self.scale, self.levels)[1]
 
     def _mode(self):
-        # The level nearest to μ, or an outer one, which has all of a tail.
+        # The level nearest to μ, or an outer one, which holds a whole tail.
         candidates = [
             self._nearest(self.loc),
             tf.zeros_like(self.loc),

@@ -111,7 +111,7 @@ class MixtureSameFamily(DistributionLayer):
 
     def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """Makes the mixture of `[*batch, params_size]` parameters."""
-        # tfp's own check of these arguments refuses what is right: validate_args stays off.
+        # tfp's own check refuses valid arguments here: validate_args stays off.
         return Mixture(*self.parts(params), reparameterize=self.reparameterize)
 
     def get_config(self) -> dict:

@@ -145,7 +145,7 @@ class IndependentNegativeBinomial(DistributionLayer):
     """
 
     values = "levels"
-    kinds = 1  # of parameters that always come from the layer before
+    kinds = 1  # the parameters that come from the layer before in any case
 
     def __init__(
         self,

@@ -16,7 +16,8 @@ from tfvae.distributions.tf_compat import graphs_outwards, is_function
 
 __all__ = ["noise", "noise_seed"]
 
-NETWORKS = 0x6E657473  # keeps the noise inside networks apart from what else the seed is for
+# Folded into the seed: noise inside networks differs from other draws of the same seed.
+NETWORKS = 0x6E657473
 
 
 @dataclasses.dataclass
@@ -64,7 +65,7 @@ def noise(seed: int | tf.Tensor | None, *networks: keras.layers.Layer) -> Iterat
     seed = fold_in(as_seed(seed), NETWORKS)
     states = [state for network in networks for state in seed_states(network)]
     for number, state in enumerate(states):
-        # Keras counts up from here; the sign bit has no place in its seeds.
+        # Keras counts up from here; its seeds have no sign bit.
         fresh = tf.bitwise.bitwise_and(fold_in(seed, -1 - number), 0x7FFFFFFF)
         state.assign(tf.cast(fresh, state.dtype))
     token = _SCOPE.set(_Scope(seed, next(graphs_outwards())))

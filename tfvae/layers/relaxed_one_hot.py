@@ -81,7 +81,7 @@ class OpenSimplex(tfd.RelaxedOneHotCategorical):
         return {key: value for key, value in properties.items() if key != "probs"}
 
     def _log_prob(self, y):
-        # tfp remembers the logarithm of a draw, so that one with a 0 by rounding is inside.
+        # tfp caches the logarithm of a draw: a draw that was rounded to 0 still counts as inside.
         log = self.bijector.inverse(y)
         near = tf.abs(tf.reduce_sum(y, axis=-1) - 1) < 1e-3
         inside = near & tf.reduce_all(tf.math.is_finite(log), axis=-1)

@@ -66,7 +66,7 @@ class SymbolicDistribution(keras.KerasTensor):
         if name in methods:
             return lambda *args, **kwargs: DistributionMethod(name)(self, args=args, **kwargs)
         if name in properties:
-            # What is no tensor, such as `distribution`, cannot stand in a functional model.
+            # Only tensors can stand in a functional model, no attribute such as `distribution`.
             with contextlib.suppress(TypeError, ValueError, AttributeError):
                 return DistributionMethod(name)(self)
         raise AttributeError(
@@ -95,7 +95,7 @@ class DistributionMethod(keras.layers.Layer):
 
     def __init__(self, method: str, **kwargs):
         kwargs.pop("autocast", None)
-        # A cast would leave the value of the distribution.
+        # A cast would pass on the value in place of the distribution.
         super().__init__(autocast=False, **kwargs)
         self.method = method
 

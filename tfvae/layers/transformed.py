@@ -32,7 +32,7 @@ class Transformed(tfd.TransformedDistribution):
     """
 
     def _log_prob(self, y):
-        # Of a draw, tfp remembers the x it was made of: a y that is rounded to an end stays right.
+        # tfp caches the x that a draw was made of: a y that was rounded to an end stays right.
         x = self.bijector.inverse(y)
         event = list(range(-self.distribution.event_shape.rank, 0))
         inside = tf.reduce_all(tf.math.is_finite(x), axis=event)

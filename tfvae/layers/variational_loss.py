@@ -59,7 +59,7 @@ class VariationalLoss(keras.losses.Loss):
             losses, kl = tf.zeros(tf.shape(y_pred)[:1]), tf.zeros([])
         else:
             raise UserError("VariationalLoss needs a model that ends in VariationalGaussianProcess")
-        # The KL goes through the same reduction, which shares it among replicas.
+        # The KL takes the same reduction, so that replicas share it out.
         kl = tf.reshape(kl / self.num_examples, [1])
         weights = fitted_weights(sample_weight, losses)
         return super().__call__(losses, losses, weights) + super().__call__(kl, kl)

@@ -19,7 +19,7 @@ __all__ = [
 
 
 def _normal(mean: float, stddev: float):
-    # A Keras initializer object repeats its values: one for all layers would make them equal.
+    # A Keras initializer repeats its values: layers that share one would start equal.
     def initialize(shape, dtype=None):
         return keras.initializers.RandomNormal(mean, stddev)(shape, dtype)
 

@@ -39,7 +39,7 @@ class WeightNorm(keras.layers.Wrapper):
                 "adapt(batch) on the layer before training"
             )
         if layer.activity_regularizer is not None:
-            # The wrapped call is a pure function of its weights: losses added in it are lost.
+            # The wrapped layer is called statelessly, so that losses added in it would be lost.
             raise UserError("give activity_regularizer to WeightNorm and not to the wrapped layer")
         super().__init__(layer, **kwargs)
 

@@ -16,7 +16,7 @@ __all__ = ["BottleneckStage", "bottleneck_stages"]
 
 @keras.saving.register_keras_serializable(package="tfvae")
 class BottleneckStage(Chain):
-    """The encoder's part on one grid: residual bottleneck blocks, after a pooling ones.
+    """The encoder's part on one grid: the way onto the grid, then residual bottleneck blocks.
 
     Args:
         filters: Channels.

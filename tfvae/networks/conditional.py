@@ -74,7 +74,7 @@ class ConditionalNetwork(Conditioned):
             features = tf.reshape(features, [-1, int(np.prod(features.shape[1:]))])
         if self.projection is None:
             size = self.head.params_size
-            # float32 under mixed precision too: a logit or a log scale in 8 bits costs nats.
+            # float32 under mixed precision too: a logit or a log scale of 8 bits would cost nats.
             self.projection = keras.layers.Dense(
                 size // grid if in_place else size,
                 dtype=self.dtype_policy.variable_dtype,

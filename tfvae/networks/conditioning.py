@@ -12,7 +12,14 @@ import tensorflow as tf
 from tfvae.errors import UserError
 from tfvae.networks.shared_layers import serialize_shared
 
-__all__ = ["Conditioned", "HasConditioner", "conditioners_count_once", "join", "vector_of"]
+__all__ = [
+    "Conditioned",
+    "HasConditioner",
+    "classes_of",
+    "conditioners_count_once",
+    "join",
+    "vector_of",
+]
 
 
 # The conditioners that have been called in a block of `conditioners_count_once`.
@@ -68,11 +75,30 @@ def conditioners_count_once() -> Iterator[None]:
         _CALLED.reset(token)
 
 
+def classes_of(conditioner: keras.layers.Layer | None) -> int | None:
+    """The number of labels that a conditioner knows.
+
+    Args:
+        conditioner: Keras layer from the context to a vector, or None.
+
+    Returns:
+        The number, where the conditioner is, or begins with, a layer that takes labels
+        (`CategoryEncoding`, `Embedding`); else None.
+
+    Example:
+        >>> classes_of(keras.layers.CategoryEncoding(10, output_mode="one_hot"))
+        10
+    """
+    first = conditioner.layers[0] if isinstance(conditioner, keras.Sequential) else conditioner
+    if isinstance(first, keras.layers.CategoryEncoding):
+        return first.num_tokens
+    return first.input_dim if isinstance(first, keras.layers.Embedding) else None
+
+
 def _check_labels(name: str, conditioner: keras.layers.Layer, context: tf.Tensor) -> None:
     """Refuses labels beyond the conditioner's classes: one-hot, they would be all zeros."""
-    first = conditioner.layers[0] if isinstance(conditioner, keras.Sequential) else conditioner
-    count = getattr(first, "num_tokens", None) or getattr(first, "input_dim", None)
-    if not isinstance(first, (keras.layers.CategoryEncoding, keras.layers.Embedding)) or not count:
+    count = classes_of(conditioner)
+    if count is None:
         return
     values = tf.get_static_value(context)
     if values is None:  # in a graph; XLA leaves the check out

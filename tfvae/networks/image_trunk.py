@@ -13,7 +13,7 @@ __all__ = ["DownTrunk", "ImageTrunk", "UpTrunk"]
 
 
 def integers(name: str, value: Sequence[int]) -> list[int]:
-    """Makes a list of positive integers of an argument, or refuses it by its name."""
+    """Makes a list of positive integers of an argument; a refusal names the argument."""
     if not isinstance(value, Sequence) or not value or not all(int(n) == n > 0 for n in value):
         raise UserError(f"{name} takes positive integers, such as (32, 64), got {value!r}")
     return [int(n) for n in value]

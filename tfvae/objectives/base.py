@@ -182,11 +182,11 @@ class Objective(keras.layers.Layer):
 
     @property
     def per_example(self) -> bool:
-        """Whether the loss of an example depends on no other one of the batch: here, unknown."""
+        """Whether an example's loss depends on no other one of the batch; by default unknown."""
         return False
 
     def gate(self, z: tf.Tensor) -> tuple[tf.Tensor, list | None]:
-        """What every draw of z passes before anything else sees it: here, nothing.
+        """What every draw of z passes before anything else sees it; by default unchanged.
 
         An objective whose gradient differs for encoder and decoder overrides it; the value stays.
 
@@ -205,7 +205,7 @@ class Objective(keras.layers.Layer):
 
     @property
     def own_weights(self) -> list:
-        """Weights that the objective trains by itself, in `update`: here, none."""
+        """Weights that the objective trains by itself, in `update`; by default none."""
         return []
 
     def accumulate(self, batches: int | None) -> None:
@@ -220,7 +220,7 @@ class Objective(keras.layers.Layer):
     def own_terms(
         self, x: tf.Tensor, output: VAEOutput, *, seed, weights: tf.Tensor | None = None
     ) -> dict[str, tf.Tensor]:
-        """What is logged of a second loss, which `update` minimises: here, nothing.
+        """What is logged of a second loss, which `update` minimises; by default nothing.
 
         Args:
             x: Data, `[batch, *event]`.
@@ -242,7 +242,7 @@ class Objective(keras.layers.Layer):
         seed=None,
         weights: tf.Tensor | None = None,
     ) -> dict[str, tf.Tensor]:
-        """A second step of training on the same batch, after the model's: here, nothing.
+        """A second step of training on the same batch, after the model's; by default nothing.
 
         Args:
             x: Data, `[batch, *event]`.
@@ -296,7 +296,7 @@ class Objective(keras.layers.Layer):
         return {**super().get_config(), "samples": self.samples, "kl": self.kl, **scheduled}
 
     def get_build_config(self) -> None:
-        """Nothing: an objective makes its weights when it first sees an output, of a load too."""
+        """Returns nothing: an objective makes its weights at the first output, also when loaded."""
         return None
 
     @classmethod

@@ -82,7 +82,7 @@ def _per_example(what: str, x: tf.Tensor, value) -> tf.Tensor:
         raise UserError(f"{what} is {_described(value)}: give a tensor of shape [batch]") from error
     if not value.dtype.is_floating:
         raise UserError(f"{what} is of type {value.dtype.name}: tf.cast it to float32")
-    # A length that is known where the batch's is not, such as 1, is no number per example either.
+    # If the length is known and the batch's is not, as with 1, it is not one number per example.
     fits = value.shape.rank == 1 and value.shape[0] in (None, batch)
     if value.shape.rank is not None and not fits:
         wanted = "[batch]" if batch is None else f"[batch], here [{batch}]"

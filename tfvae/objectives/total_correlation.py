@@ -116,7 +116,8 @@ def stratified_log_weights(
         return log_weights
     weights = tf.cast(weights, tf.float32)
     whole = tf.reduce_sum(weights)
-    weights = tf.where(whole > 0, weights, tf.ones_like(weights))  # none counts: no matter how
+    # Where all weights are 0 the result counts for nothing: any finite one will do.
+    weights = tf.where(whole > 0, weights, tf.ones_like(weights))
     whole = tf.where(whole > 0, whole, size)
     sums = weights / total + tf.exp(other) * (whole - weights)  # of the rows
     return log_weights + tf.gather(_log(weights), columns) - tf.math.log(sums)[:, None]

@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 LAYERS = 1000
-UNITS = 10**6  # of a layer; also examples in a batch, and samples
-NUMBER = 10**9  # any other number: epochs, steps
+UNITS = 10**6  # the largest layer; also of examples in a batch, and samples
+NUMBER = 10**9  # the largest of any other number: epochs, steps
 
 
 class Bounds(NamedTuple):

@@ -23,7 +23,7 @@ AXES = {
     "prior": ("tfvae.priors", "Prior"),
     "objective": ("tfvae.objectives", "Objective"),
 }
-# What the model or the data say of a part, and what is plumbing: no options of a configuration.
+# Arguments that follow from the model or the data: no options of a configuration.
 GIVEN = {"event_shape", "conditioner", "classes", "context_size", "network_options"}
 OF_LAYERS = {
     "event_size",
@@ -150,7 +150,7 @@ def parts(axis: str) -> dict[str, Part]:
                 option.default is REQUIRED and not option.kinds and name not in GIVEN_TO[axis]
                 for name, option in arguments.items()
             ):
-                continue  # made of another object: for Python alone
+                continue  # made of another object: available from Python only
             summary = symbol.doc.partition("\n\n")[0]
             name = snake_case(public)
             summary = " ".join(summary.split())

@@ -28,7 +28,7 @@ PLAIN = (bool, int, float, str)
 
 
 class _Required:
-    """The default of what has none."""
+    """Stands for the default of an argument that has none."""
 
     def __repr__(self) -> str:
         return "REQUIRED"
@@ -231,7 +231,7 @@ def _option(argument: ast.arg, default: ast.expr | None, help: str) -> Option:
         try:
             value = ast.literal_eval(default)
         except ValueError:
-            kinds, value = (), None  # made by Python code
+            kinds, value = (), None  # the result of a call or the like
     return Option(argument.arg, kinds, value, choices, within, help)
 
 

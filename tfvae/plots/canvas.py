@@ -12,9 +12,9 @@ from matplotlib.transforms import Bbox
 from tfvae.plots.grid import Grid
 from tfvae.plots.style import DPI, MUTED, text
 
-__all__ = ["canvas", "note"]
+__all__ = ["canvas", "caption_gap", "note"]
 
-_INCHES = 0.6  # a cell of more pixels than DPI has here makes a denser figure, not a larger one
+_INCHES = 0.6  # a cell with more pixels than fit here makes a denser figure, not a larger one
 
 
 def canvas(
@@ -24,6 +24,7 @@ def canvas(
     key: Sequence[tuple[str, str]] = (),
     row_labels: Sequence[str] = (),
     column_labels: Sequence[str] = (),
+    captions: Sequence[str] = (),
     xlabel: str = "",
 ) -> tuple[Figure, Axes]:
     """Makes a figure with invisible axes whose data coordinates are the grid's pixels.
@@ -37,13 +38,15 @@ def canvas(
         key: Words under the title and their colours, a legend in one line.
         row_labels: A label a row, at its left.
         column_labels: A label a column, below it.
+        captions: A label a cell, or a group of rows of one column, below it, cut to its width;
+            the grid has to leave `caption_gap` there.
         xlabel: Label under those.
 
     Returns:
         The figure, and its axes: x to the right from 0, y downwards from 0.
     """
     height, width = grid.shape
-    dpi = max(DPI, min(grid.height, grid.width) / _INCHES)
+    dpi = _density(grid.height, grid.width)
     point = dpi / 72
     figure = Figure(((width + 0.01) / dpi, (height + 0.01) / dpi), dpi=dpi, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
@@ -58,8 +61,21 @@ def canvas(
     for column, label in enumerate(column_labels):
         middle = grid.left(column) + grid.width / 2
         axes.text(middle, height + 4 * point, label, ha="center", va="top", **text("tick"))
+    shortened: dict[str, str] = {}
+    for index, label in enumerate(captions):
+        row, column = divmod(index, grid.columns)
+        below = grid.top((row + 1) * grid.group - 1) + grid.height + 1.5 * point
+        middle = grid.left(column) + grid.width / 2
+        style = {"ha": "center", "va": "top", **text("tick", fontsize=7.5)}
+        entry = axes.text(middle, below, shortened.get(label, label), **style)
+        while label not in shortened:
+            fits = entry.get_window_extent(renderer).width <= grid.width
+            if fits or len(entry.get_text()) <= 2:
+                shortened[label] = entry.get_text()
+            else:
+                entry.set_text(entry.get_text().rstrip("…")[:-1] + "…")
     if xlabel:
-        below = height + (18 if column_labels else 5) * point
+        below = height + (18 if column_labels or captions else 5) * point
         axes.text(width / 2, below, xlabel, ha="center", va="top", **text())
     right = 0.0
     for word, colour in key:
@@ -74,6 +90,16 @@ def canvas(
     figure.set_size_inches((total[0] + 0.01) / dpi, (total[1] + 0.01) / dpi)
     axes.set_position((left / total[0], bottom / total[1], width / total[0], height / total[1]))
     return figure, axes
+
+
+def _density(height: int, width: int) -> float:
+    """Dots per inch of a figure with cells of so many pixels."""
+    return max(DPI, min(height, width) / _INCHES)
+
+
+def caption_gap(height: int, width: int) -> int:
+    """Gives the pixels that a caption takes below a cell of this size."""
+    return round(12 * _density(height, width) / 72)
 
 
 def note(words: str) -> tuple[str, str]:

@@ -53,7 +53,8 @@ def classes(labels: Any, names: Sequence[str] | None, count: int) -> Classes | N
         return Classes(labels.astype(np.float32), [])
     index = range(len(found))
     if names is not None and numeric and found.min() >= 0 and found.max() < len(names):
-        index = found.astype(int)  # the labels are indices: a class that is absent shifts none
+        # The labels are indices: a class that is absent does not shift the others' names.
+        index = found.astype(int)
     elif names is not None and len(names) != len(found):
         raise UserError(f"names has {len(names)} entries for the {len(found)} classes in labels")
     entries = [

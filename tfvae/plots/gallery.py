@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from tfvae.plots.canvas import canvas, note
+from tfvae.plots.canvas import canvas, caption_gap, note
 from tfvae.plots.grid import Grid
 from tfvae.plots.style import RULE
 from tfvae.plots.tiles import tile
@@ -38,7 +38,10 @@ def image_gallery(
     """
     factor = max(1, round(_CELL / max(pictures.shape[1:3])))
     large = pictures.repeat(factor, 1).repeat(factor, 2)
-    gaps = {"gap": _GAP, "group": group, "group_gap": _GROUP_GAP if group > 1 else _GAP}
+    apart = _GROUP_GAP if group > 1 else _GAP
+    if labels.get("captions"):
+        apart += caption_gap(*large.shape[1:3])
+    gaps = {"gap": _GAP, "group": group, "group_gap": apart}
     rows = math.ceil(len(large) / columns)
     figure, axes = canvas(Grid(rows, columns, *large.shape[1:3], **gaps), title, **labels)
     whole = tile(large, columns=columns, **gaps)
@@ -63,7 +66,9 @@ def vector_gallery(
         The figure.
     """
     count, size = series[0][2].shape
-    grid = Grid(math.ceil(count / columns), columns, _CELL, _CELL * 3 // 2, gap=8)
+    height, width = _CELL, _CELL * 3 // 2
+    apart = 8 + (caption_gap(height, width) if labels.get("captions") else 0)
+    grid = Grid(math.ceil(count / columns), columns, height, width, gap=8, group_gap=apart)
     values = np.concatenate([values for _, _, values in series])
     values = values[np.isfinite(values)]
     low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
@@ -81,7 +86,7 @@ def vector_gallery(
     for index, (name, colour, lines) in enumerate(series):
         down = 6 + inner * (1 - (lines - low) / max(high - low, np.finfo(np.float32).tiny))
         paths = corners[:, None] + np.stack([np.broadcast_to(across, down.shape), down], -1)
-        # What lies below is thicker and pale: it shows where both agree, too.
+        # The line below is thicker and pale, so that it shows where the two agree as well.
         above = index == len(series) - 1
         style = {"linewidths": 1.1 if above else 2.6, "alpha": 1.0 if above else 0.5}
         style |= {"colors": colour, "label": name}

@@ -10,7 +10,7 @@ __all__ = ["as_array", "as_pictures", "as_vectors", "check_levels", "kind"]
 
 
 def as_array(x: object, name: str = "x") -> np.ndarray:
-    """Gives numbers as an array, or says what came instead.
+    """Gives numbers as an array; refuses what holds none.
 
     Args:
         x: An array or a tensor, `[B, ...]` with B of at least 1.
@@ -20,7 +20,7 @@ def as_array(x: object, name: str = "x") -> np.ndarray:
         The array.
     """
     array = np.asarray(x)
-    if array.dtype.name == "bfloat16":  # NumPy knows the type by extension only
+    if array.dtype.name == "bfloat16":  # NumPy itself does not know the type
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
         raise UserError(f"{name} is a {type(x).__name__}: give an array or a tensor of numbers")

@@ -42,8 +42,8 @@ def read_metrics(
         raise UserError(f"{source} has no epoch yet: train for one or more, then draw")
     table = {name: np.full(length, np.nan) for name in columns}
     for name, values in columns.items():
-        # `validation_freq` makes lists of a history shorter: they end with the last epoch only
-        # when it divides; a line at wrong epochs would lie, so it is refused.
+        # With `validation_freq` a history has fewer values of some metrics, and does not say of
+        # which epochs: a line at the wrong ones would mislead, so it is refused.
         if len(values) != length:
             raise UserError(
                 f"{name!r} has {len(values)} values in {length} epochs: give metrics.csv, whose "

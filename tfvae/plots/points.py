@@ -6,31 +6,42 @@ import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
+from tfvae.plots.classes import Classes
 from tfvae.plots.legend import legend
 from tfvae.plots.style import BASE, CONTRAST, MUTED, new_figure, style_axes, text
 
 __all__ = ["pairs", "points"]
 
 
-def points(x: np.ndarray, title: str) -> Figure:
+def points(x: np.ndarray, title: str, groups: Classes | None = None) -> Figure:
     """Draws points: a scatter of two numbers, a histogram of one.
 
     Args:
         x: `[N, 1]` or `[N, 2]`.
         title: Title of the figure.
+        groups: Classes of the points, which get a colour each; None: one colour.
 
     Returns:
         The figure.
     """
+    everything = [("", BASE, np.ones(len(x), bool))]
+    entries = everything if groups is None else groups.entries
+    words, colours, masks = zip(*entries, strict=True)
     figure = new_figure(5, 4.5)
     axes = style_axes(figure.add_subplot(), title=title, xlabel="x[0]")
     if x.shape[1] == 1:
-        axes.hist(x[:, 0], bins="auto", color=BASE)
+        bins = np.histogram_bin_edges(x[:, 0], "auto")
+        parts = [x[mask, 0] for mask in masks]
+        axes.hist(parts, bins=bins, stacked=True, color=colours, label=words)
         axes.set_ylabel("examples", **text())
-        return figure
-    axes.scatter(x[:, 0], x[:, 1], s=12, color=BASE, alpha=0.7, linewidths=0)
-    axes.set_ylabel("x[1]", **text())
-    axes.set_aspect("equal", adjustable="datalim")
+    else:
+        for word, colour, mask in entries:
+            style = {"s": 12, "alpha": 0.7, "linewidths": 0}
+            axes.scatter(*x[mask].T, color=colour, label=word, **style)
+        axes.set_ylabel("x[1]", **text())
+        axes.set_aspect("equal", adjustable="datalim")
+    if groups is not None:
+        legend(axes)
     return figure
 
 

@@ -14,7 +14,7 @@ from tfvae.plots.walk import mean_rates
 
 __all__ = ["draw_rates", "rate_bars"]
 
-_NAMED = 30  # more bars than these have no room for their dimension's index
+_NAMED = 30  # with more bars there is no room for the dimensions' indices
 
 
 def rate_bars(vae: Any, x: Any, *, context: Any = None) -> Figure:

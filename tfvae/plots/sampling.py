@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from tfvae.errors import UserError
 from tfvae.plots.ask import check_length, levels_of
+from tfvae.plots.classes import classes
 from tfvae.plots.gallery import image_gallery, vector_gallery
 from tfvae.plots.kinds import as_array, as_pictures, as_vectors, kind
+from tfvae.plots.labels import labels_of, of_label, places
 from tfvae.plots.points import points
 from tfvae.plots.style import BASE
 
@@ -23,6 +26,7 @@ def samples(
     *,
     seed: int = 0,
     context: Any = None,
+    names: Sequence[str] | None = None,
     columns: int | None = None,
     levels: int | None = None,
     mean: bool = True,
@@ -34,6 +38,8 @@ def samples(
         n: Number of samples.
         seed: Seed of the draws: the same figure for the same model.
         context: What the model is conditioned on, `[n, ...]`, or None.
+        names: Names of the labels 0, 1, ... that the model is conditioned on; None: the labels
+            themselves. The figure says which label it shows.
         columns: Samples side by side; None: as many as make the grid square.
         levels: Images have the values 0 to `levels - 1`; None: what the likelihood says, else
             they are in [0, 1].
@@ -52,10 +58,14 @@ def samples(
     conditions = {} if context is None else {"context": context}
     x = as_array(vae.sample(n, seed=seed, mean=mean, **conditions), "vae.sample")
     columns = min(n, columns or math.ceil(math.sqrt(n)))
-    title = f"Samples: {'mean' if mean else 'draws'} of p(x|z) at z from the prior"
+    words = labels_of(context, names)
+    density = "p(x|z)" if words is None else "p(x|z, label)"
+    title = f"Samples: {'mean' if mean else 'draws'} of {density} at z from the prior"
+    title += of_label(words)
     if kind(x) == "points":
-        return points(as_vectors(x), title)
+        return points(as_vectors(x), title, None if of_label(words) else classes(words, None, n))
+    labels = {"columns": columns, **places(words, columns)}
     if kind(x) == "vectors":
-        return vector_gallery([("sample", BASE, as_vectors(x))], title, columns=columns)
+        return vector_gallery([("sample", BASE, as_vectors(x))], title, **labels)
     levels = levels_of(vae, levels, context)
-    return image_gallery(as_pictures(x, levels), title, columns=columns)
+    return image_gallery(as_pictures(x, levels), title, **labels)

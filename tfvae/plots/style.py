@@ -77,7 +77,7 @@ def text(role: str = "label", **changes: object) -> dict[str, object]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Makes a white figure that keeps its labels apart and inside.
+    """Makes a white figure whose labels neither overlap nor are cut off.
 
     Args:
         width: Inches.

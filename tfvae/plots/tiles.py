@@ -16,7 +16,7 @@ def tile(
 ) -> np.ndarray:
     """Puts images side by side, row by row, with separators between them.
 
-    One array needs one `imshow` where an axes an image would need hundreds of axes.
+    One array needs one `imshow`; axes of its own for each image would need hundreds.
 
     Args:
         images: `[N, height, width, channels]`, values in [0, 1].

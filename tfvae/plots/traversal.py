@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from tfvae.errors import UserError
-from tfvae.plots.ask import check_length, levels_of
+from tfvae.plots.ask import check_length, given, levels_of
 from tfvae.plots.gallery import image_gallery, vector_gallery
 from tfvae.plots.kinds import as_array, as_pictures, as_vectors, kind
+from tfvae.plots.labels import labels_of, of_label
 from tfvae.plots.legend import legend
 from tfvae.plots.style import BASE, RULE, class_colour, new_figure, style_axes
 from tfvae.plots.walk import Walk, walk
@@ -29,6 +31,7 @@ def traversals(
     steps: int = 11,
     span: tuple[float, float] = (-3.0, 3.0),
     context: Any = None,
+    names: Sequence[str] | None = None,
     levels: int | None = None,
 ) -> Figure:
     """Draws a row for each latent dimension: the mean of p(x|z) as that dimension alone changes.
@@ -44,6 +47,8 @@ def traversals(
         steps: Steps along each.
         span: First and last step, in prior standard deviations from the prior's mean.
         context: What the model is conditioned on, `[B, ...]`, or None; the first is decoded with.
+        names: Names of the labels 0, 1, ... that the model is conditioned on; None: the labels
+            themselves. The figure says which one it shows.
         levels: Images have the values 0 to `levels - 1`; None: what the likelihood says, else
             they are in [0, 1].
 
@@ -63,8 +68,10 @@ def traversals(
     if dims < 1 or steps < 2:
         raise UserError(f"dims={dims} and steps={steps}: give 1 or more, and 2 or more")
     found = walk(vae, x, dims=dims, steps=steps, span=span, context=context)
+    shown = given(context, slice(0, 1)).get("context")
+    title = _TITLE + of_label(labels_of(shown, names))
     if kind(x) == "points":
-        return _curves(found, as_vectors(x))
+        return _curves(found, as_vectors(x), title)
     flat = found.x.reshape([-1, *found.x.shape[2:]])
     labels = {
         "columns": steps,
@@ -73,9 +80,9 @@ def traversals(
         "xlabel": _ACROSS,
     }
     if kind(x) == "vectors":
-        return vector_gallery([("mean", BASE, as_vectors(flat))], _TITLE, **labels)
+        return vector_gallery([("mean", BASE, as_vectors(flat))], title, **labels)
     levels = levels_of(vae, levels, context)
-    return image_gallery(as_pictures(flat, levels), _TITLE, **labels)
+    return image_gallery(as_pictures(flat, levels), title, **labels)
 
 
 def _name(dim: int, rate: float) -> str:
@@ -87,12 +94,12 @@ def _offset(offset: float) -> str:
     return f"{round(float(offset), 1) + 0.0:g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _curves(found: Walk, x: np.ndarray) -> Figure:
+def _curves(found: Walk, x: np.ndarray, title: str) -> Figure:
     """Data of one or two numbers: the line that each dimension draws."""
     figure = new_figure(6.2, 4.5)
-    axes = style_axes(figure.add_subplot(), title=_TITLE, xlabel="x[0]", ylabel="x[1]")
+    axes = style_axes(figure.add_subplot(), title=title, xlabel="x[0]", ylabel="x[1]")
     if x.shape[1] == 1:
-        style_axes(axes, title=_TITLE, xlabel=_ACROSS, ylabel="x[0]")
+        style_axes(axes, title=title, xlabel=_ACROSS, ylabel="x[0]")
     else:
         axes.scatter(x[:, 0], x[:, 1], s=10, color=RULE, linewidths=0, label="data")
         axes.set_aspect("equal", adjustable="datalim")

@@ -84,7 +84,7 @@ class Prior(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
 
     def connect(self, encode: Callable[..., tfd.Distribution]) -> None:
-        """Takes the encoder of the model that the prior is given to: here, it is not needed.
+        """Takes the encoder of the model that the prior is given to; by default it is not used.
 
         A prior that is made of posteriors keeps it, and calls it in `call`. Such a call leaves
         nothing behind: no losses and no updates, see `VAE.encode_aside`.
@@ -94,7 +94,7 @@ class Prior(keras.layers.Layer):
         """
 
     def adapt(self, batches: Iterable) -> None:
-        """Takes a look at the data before the training: here, none.
+        """Takes a look at the data before the training; by default it does not.
 
         Args:
             batches: Batches of x or of (x, context).

@@ -78,8 +78,8 @@ class CodeMaps(tfd.Distribution):
         def uniform():
             return tf.fill(tf.shape(codes), -math.log(self._codes))
 
-        # Not to be computed in each step of the training that comes before; and no gradient of it,
-        # which the fit takes by itself: XLA fails on that of the condition.
+        # `cond`: before the prior is fitted, no training step has to compute the network. Without a
+        # gradient: the fit takes its own, and XLA fails on that of a condition.
         log_probs = tf.stop_gradient(tf.cond(self._fitted > 0.5, fitted, uniform))
         return tf.reshape(tf.reduce_sum(log_probs, axis=-1), batch)
 

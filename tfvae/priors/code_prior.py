@@ -56,7 +56,7 @@ class CodePrior(keras.layers.Layer):
         self.make_weights(vector)
 
     def get_build_config(self) -> None:
-        """Nothing: the quantizer builds its prior."""
+        """Returns nothing: the quantizer builds its prior."""
 
     def make_weights(self, vector: tf.Tensor | None) -> None:
         """Makes the logits of every position, for each class where there is a vector."""
@@ -119,13 +119,13 @@ class CodePrior(keras.layers.Layer):
     def get_config(self) -> dict:
         """Configuration for saving."""
         config = super().get_config()
-        # The quantizer says so once the layers inside are there: they have it from then on.
+        # Set by the quantizer once the layers inside exist, which then have it too.
         config.pop("trainable")
         return config
 
 
 def _one_hot(vector: tf.Tensor) -> bool:
-    """Whether it is; true where the values are not known yet."""
+    """Whether each row is one-hot; true where the values are not known yet."""
     values = tf.get_static_value(vector)
     return values is None or bool(
         np.all((values == 0) | (values == 1)) and np.all(values.sum(-1) == 1)

@@ -105,19 +105,19 @@ class CodeTransformer(CodePrior):
         if weights is not None:  # one for each position: Keras may take [N] for the positions'
             parts += (np.repeat(np.reshape(weights, [-1, 1]), codes.shape[1], axis=1),)
         steps = self.steps if epochs is None else epochs * (len(codes) // batch_size)
-        # Not by `shuffle` of tf.data, which mixes the global seed in: a resumed run has another.
+        # Not tf.data's `shuffle`, which mixes in the global seed: a resumed run has another one.
         rows = _rows(len(codes), steps, batch_size, seed)
         data = tf.data.Dataset.from_tensor_slices(rows).map(
             lambda row: tf.nest.map_structure(lambda part: tf.gather(part, row), parts)
         )
-        # A copy learns: it has one device, whatever the strategy of the model is.
+        # A copy is trained: on one device, whatever the strategy of the model is.
         copy = self._network(vectors)
         copy.set_weights(self.network.get_weights())
         rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
         copy.compile(
             keras.optimizers.Adam(rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=False,  # XLA beside several logical devices ends the process
+            jit_compile=False,  # with several logical devices XLA ends the process
         )
         copy.fit(without_tuning(data), shuffle=False, verbose=verbose)
         self.network.set_weights(copy.get_weights())

@@ -71,7 +71,7 @@ class RealNVP(Prior):
         super().build(event_shape, data_shape)
         self.size = int(np.prod(self.event_shape, dtype=int))
         half, dtype = self.size // 2, self.variable_dtype
-        # Positive: the first so many elements stay; negative: the last.
+        # n > 0: the first n elements stay as they are; n < 0: the last −n.
         self._kept = [half if i % 2 == 0 else -half for i in range(self.couplings)]
         self.networks = []
         for i in range(self.couplings):

@@ -15,7 +15,7 @@ __all__ = ["tempered"]
 def tempered(distribution: tfd.Distribution, temperature: float) -> tfd.Distribution:
     """Scales the noise that a distribution is made of.
 
-    A normal keeps its mean, and its standard deviation counts `temperature` times; a categorical
+    A normal keeps its mean, its standard deviation is multiplied by `temperature`; a categorical
     distribution's logits, to which Gumbel noise is added, are divided by it; a mixture has its
     components tempered, a transformed distribution its base.
 
@@ -48,7 +48,7 @@ def tempered(distribution: tfd.Distribution, temperature: float) -> tfd.Distribu
         return tfd.MultivariateNormalTriL(distribution.loc, scale)
     if hasattr(distribution, "at_temperature"):
         return distribution.at_temperature(temperature)
-    # By attribute: tfp has two classes of each of these wrappers and says not which it makes.
+    # By attribute: tfp makes one of two classes for each of these wrappers.
     if hasattr(distribution, "components_distribution"):
         return tfd.MixtureSameFamily(
             distribution.mixture_distribution,

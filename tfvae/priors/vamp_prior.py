@@ -79,7 +79,7 @@ class VampPrior(Prior):
         )
 
     def connect(self, encode: Callable[..., tfd.Distribution]) -> None:
-        """Keeps the encoder of the model that the prior is given to, the first one's."""
+        """Keeps the encoder of the model that the prior is given to; there can be only one."""
         if self._encode is not None:
             raise UserError(
                 f"{self.name} is made of the posteriors of another model: give each model a "
@@ -93,7 +93,7 @@ class VampPrior(Prior):
         return raw if self.low is None else self.low + (self.high - self.low) * tf.sigmoid(raw)
 
     def adapt(self, batches: Iterable) -> None:
-        """Makes the first examples of the data the pseudo-inputs, some way into the range.
+        """Sets the pseudo-inputs to the first examples of the data, moved a little into the range.
 
         Args:
             batches: Batches of x or of (x, context), such as a data set. Where there are fewer

@@ -14,7 +14,7 @@ from tfvae.objectives import Objective
 from tfvae.options.bounds import Count, Depth, Seed, Weight, Widths
 from tfvae.recipes.composing import compose
 from tfvae.recipes.extending import extends
-from tfvae.recipes.resolving import head_of
+from tfvae.recipes.resolving import head_of, uniform_of
 from tfvae.recipes.trunks import Trunks, trunks
 from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
@@ -57,7 +57,7 @@ def vae(
         network_options: Further arguments of the network, such as `filters`.
         posterior: q(z|x), a layer of `tfvae.layers`; None: factorized normal.
         prior: p(z), a part of `tfvae.priors` or a `tfd.Distribution`; None: standard normal,
-            or uniform where the posterior is on the sphere.
+            or uniform where the posterior is on the sphere, the simplex or one-hot vectors.
         likelihood: p(x|z), a layer of `tfvae.layers`.
         objective: What is minimised, a part of `tfvae.objectives`; None: the negative ELBO.
         beta: Weight of the rate; None: the objective's own.
@@ -83,10 +83,7 @@ def vae(
     """
     down, up = trunks(event_shape, network, hidden, network_options)
     head = head_of("posterior", posterior or layers.IndependentNormal, (latent_dim,))
-
-    if prior is None and isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
-        # A density on the sphere has no KL from one on the space around it.
-        prior = tfd.SphericalUniform(latent_dim)
+    prior = uniform_of(head) if prior is None else prior
 
     def encoder(scaled: Callable) -> keras.Model:
         return networks.Encoder(scaled(down), head, conditioner=conditioner)

@@ -8,13 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 
+from tfvae import layers
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.objectives import ELBO, Objective
 from tfvae.options import find
 
-__all__ = ["head_of", "objective_of", "prior_of"]
+tfd = tfp.distributions
+
+__all__ = ["head_of", "objective_of", "prior_of", "uniform_of"]
 
 
 def _made_of(kind: str, value: object) -> Callable:
@@ -138,6 +142,29 @@ def prior_of(value: object, head: keras.layers.Layer, conditioner: keras.layers.
     if "low" in arguments:
         options["low"], options["high"] = _range_of(head)
     return make(**options)
+
+
+def uniform_of(head: keras.layers.Layer) -> tfd.Distribution | None:
+    """The uniform prior of a posterior that is not on all real numbers.
+
+    A density on the sphere or the simplex has no KL from one on the space around it.
+
+    Args:
+        head: The posterior's layer.
+
+    Returns:
+        The prior, or None where the standard normal has the posterior's support.
+    """
+    event = getattr(head, "event_shape", None)
+    if isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
+        return tfd.SphericalUniform(event[-1])
+    if isinstance(head, layers.RelaxedOneHotCategorical):
+        if head.straight_through:
+            one = tfd.OneHotCategorical(logits=tf.zeros(event), dtype=tf.float32)
+        else:
+            one = tfd.Dirichlet(tf.ones(event))
+        return tfd.Independent(one, len(event) - 1) if len(event) > 1 else one
+    return None
 
 
 def _range_of(head: keras.layers.Layer) -> tuple[float, float] | tuple[None, None]:

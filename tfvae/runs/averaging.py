@@ -9,7 +9,7 @@ __all__ = ["KeepsTheWeights", "averaging", "take_the_mean"]
 
 
 class KeepsTheWeights(keras.callbacks.Callback):
-    """Gives the model its weights back, in place of which Keras puts the mean when `fit` ends.
+    """Gives the model its weights back after `fit`: Keras replaces them by the mean.
 
     A run may take several calls of `fit`, and one that goes on later takes the weights themselves.
     """
@@ -19,7 +19,7 @@ class KeepsTheWeights(keras.callbacks.Callback):
         self._kept = None
 
     def on_epoch_end(self, epoch, logs=None):
-        """Notes the weights, of which this may be the last epoch."""
+        """Notes the weights, in case this epoch is the last."""
         self._kept = [tf.identity(w.value) for w in self.model.trainable_variables]
 
     def on_train_end(self, logs=None):
@@ -30,7 +30,7 @@ class KeepsTheWeights(keras.callbacks.Callback):
 
 
 def averaging(momentum: float | None) -> list[keras.callbacks.Callback]:
-    """What a training needs whose optimizer keeps a moving mean of the weights.
+    """The callbacks of a training whose optimizer keeps a moving mean of the weights.
 
     Validation looks at the mean; the step, the checkpoints and TensorBoard's figures look at the
     weights, and the mean is saved with the optimizer's state.

@@ -49,7 +49,7 @@ class EpochOfData(keras.callbacks.Callback):
         self.epoch.assign(epoch)
         self.batches = self._base = epoch * self.steps + self.first
         self.first = 0
-        if self._rest is not None:  # Keras has just set the metrics to zero
+        if self._rest is not None:  # Keras has reset the metrics just before
             restore_rest(self.model, self._rest)
             self._rest = None
 

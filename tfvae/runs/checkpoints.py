@@ -107,7 +107,8 @@ class Checkpoints:
             say: Takes a line for one that is damaged.
 
         Returns:
-            Of what model, and what the next one has to exceed; None where there is none.
+            Batches and ELBO of the best model, which the next has to exceed; None where there is
+            none.
         """
         wanted, own = restored.record.get("best"), None
         if self.best.is_file():
@@ -146,7 +147,7 @@ class Checkpoints:
                 record = checked(path, batches)
                 vae = load(path)
                 restore_rest(vae, record["rest"])
-            except Exception as error:  # whatever stands in the files: they are data
+            except Exception as error:  # whatever is in the files
                 damaged.append((path, one_line(error)))
                 continue
             for other, reason in damaged:

@@ -27,7 +27,7 @@ INTERVAL = re.compile(r"(\d+) *(epoch|step)s?|(\d+)")
 PARTS = ("network", "likelihood", "posterior", "prior", "objective")
 # What a recipe takes where nothing else is named.
 DEFAULTS = {"posterior": "normal", "prior": "standard_normal", "objective": "elbo"}
-IDLE = ("hidden",)  # of an MLP: where there is none, it does not count
+IDLE = ("hidden",)  # belongs to an MLP: ignored for other networks
 OF_THE_OBJECTIVE = ("beta", "free_bits", "capacity", "samples", "kl")
 
 
@@ -130,7 +130,7 @@ def _named(field: Field) -> bool:
 
 
 def _check_numbers(name: str, value: list, option) -> None:
-    """Refuses a sequence with what is no whole number within the bounds, or too many of them."""
+    """Refuses a sequence that is too long, or not of whole numbers within the bounds."""
     whole = all(isinstance(n, numbers.Integral) and not isinstance(n, bool) for n in value)
     high = option.bounds.high if option.bounds else 10**5
     if not whole or any(n < 1 for n in value) or (option.bounds and not value and option.default):

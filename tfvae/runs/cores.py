@@ -66,7 +66,7 @@ def share_cores(branches: int) -> None:
     cores = _cores()
     if branches < 2 or cores < branches or any(name in os.environ for name in OF_THE_USER):
         return
-    with contextlib.suppress(RuntimeError):  # too late: no harm but the time
+    with contextlib.suppress(RuntimeError):  # too late: the run is slower, and nothing else
         tf.config.threading.set_intra_op_parallelism_threads(cores // branches)
         tf.config.threading.set_inter_op_parallelism_threads(branches)
 

@@ -33,7 +33,7 @@ def diagnose(vae, batch) -> str:
             return ", ".join(said)
         gradients.append(gradients_of_part())
     weights = vae.trainable_weights
-    # The backward pass comes to the last layers first.
+    # The backward pass reaches the last layers first.
     bad = [w.path for w, *g in zip(weights, *gradients, strict=True) if not _finite(g)]
     if bad:
         return f"the loss is finite, and the gradient is not, first in {bad[-1]}"
@@ -50,7 +50,7 @@ def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         total = batch_mean(tf.add_n([loss, *penalties]), weights)
         total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])
-    # The ELBO is the sum of others, which say more.
+    # The ELBO is a sum of the other terms, which say more.
     bad = sorted((name for name, term in terms.items() if not _finite(term)), key="elbo".__eq__)
     said = [f"the term {name!r} is {float(tf.reduce_mean(terms[name])):.3g}" for name in bad[:1]]
     if found:

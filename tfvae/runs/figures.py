@@ -82,17 +82,20 @@ def draw_figures(
     """
     some = _examples(config, data_dir)
     x, context = some["x"], _context(config, some)
+    common = {"context": context}
+    if context is not None:
+        common["names"] = some["names"]
     sheet = {"n": 64}
     if context is not None:  # a row for each class
         sheet = {"n": 8 * len(some["names"]), "columns": 8}
-        sheet["context"] = np.repeat(np.arange(len(some["names"])), 8)
+        sheet |= {"context": np.repeat(np.arange(len(some["names"])), 8), "names": some["names"]}
     figures = {
-        "reconstructions": lambda: plots.reconstructions(vae, x, seed=config.seed, context=context),
+        "reconstructions": lambda: plots.reconstructions(vae, x, seed=config.seed, **common),
         "samples": lambda: plots.samples(vae, seed=config.seed, **sheet),
         "latent_plane": lambda: plots.latent_plane(
             vae, x, some["labels"], names=some["names"], context=context
         ),
-        "traversals": lambda: plots.traversals(vae, x, context=context),
+        "traversals": lambda: plots.traversals(vae, x, **common),
         "training_curves": lambda: plots.training_curves(workdir.metrics),
     }
     files = []

@@ -12,7 +12,7 @@ from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["FiniteSteps", "NotFiniteError"]
 
-# Batches between two looks at what the compiled function has counted: each waits for the device.
+# Batches between two reads of the compiled function's count: each read waits for the device.
 EVERY = 50
 
 
@@ -69,14 +69,14 @@ class FiniteSteps(keras.callbacks.Callback):
         self._looked = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks, now and then."""
+        """Reads the count every so many batches."""
         done = batches_done(batch, self.params.get("steps"))
         if done - self._looked >= EVERY:
             self._looked = done
             self.look()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Looks."""
+        """Reads the count."""
         self._looked = 0
         self.look()
 

@@ -99,7 +99,7 @@ def train_and_evaluate(
 
 
 def _nothing(line: str) -> None:
-    """What a worker says that is not the chief."""
+    """Prints nothing: of several workers only the chief prints."""
 
 
 def _train_and_evaluate(
@@ -165,7 +165,7 @@ def _train_and_evaluate(
             say(f"--override: {line}")
         folder.make()
         if restored is not None and vae is not restored.vae:
-            # Before the configuration says that it is so.
+            # Saved before the new configuration is written down.
             checkpoints.renew(vae, batches, best=None, **run.facts())
         folder.claim(config)
         vae.steps_per_execution = config.steps_per_execution
@@ -309,7 +309,7 @@ class _Run:
             examples=config.evaluation.examples or None,
             seed=config.seed,
         )
-        # The last file: with it the run is complete.
+        # Written last: with it the run is complete.
         folder.write_json(folder.evaluation, table)
         say("")
         for line in table_lines(table, self.times.rows):

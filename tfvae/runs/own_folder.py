@@ -33,8 +33,8 @@ READ = (
 def own_folder(strategy: tf.distribute.Strategy, workdir: str | os.PathLike) -> Iterator[Path]:
     """Gives the folder that this process works in: of several workers, the run's to the chief.
 
-    Each of the others has a temporary one, with links to what is in the run's: so that all read
-    the same, take the same steps, and the chief alone writes where somebody looks.
+    Each of the others has a temporary one, with links to the files of the run's folder, so that
+    all read the same files and take the same steps, and only the chief writes to the run's folder.
 
     Args:
         strategy: The strategy.
@@ -67,6 +67,6 @@ def own_folder(strategy: tf.distribute.Strategy, workdir: str | os.PathLike) -> 
                     link.symlink_to(path.resolve())
                 else:
                     shutil.copyfile(path, link)
-        workers.from_chief(strategy)  # nobody changes a file before all have looked
+        workers.from_chief(strategy)  # no worker changes a file before all have read the folder
         yield own
-        workers.from_chief(strategy)  # nobody leaves before the chief is done
+        workers.from_chief(strategy)  # no worker leaves before the chief is done

@@ -16,6 +16,7 @@ from tfvae import plots
 from tfvae.errors import UserError
 from tfvae.plots.ask import check_length
 from tfvae.plots.kinds import as_array
+from tfvae.plots.labels import labels_of
 from tfvae.plots.rate_bars import draw_rates
 from tfvae.plots.walk import mean_rates
 
@@ -89,7 +90,10 @@ class Panels(keras.callbacks.Callback):
     def _panels(self) -> dict[str, Callable[[], Figure | np.ndarray]]:
         """What is written: a figure as an image, an array as a histogram."""
         vae, x, common = self.model, self.x, {"context": self.context}
-        images = common | {"levels": self.levels}
+        # The names are those of `labels`, which the context may be or not.
+        told = labels_of(self.context) is not None and labels_of(self.labels) is not None
+        told = told and labels_of(self.context) == labels_of(self.labels)
+        images = common | {"levels": self.levels, "names": self.names if told else None}
         rates: list[np.ndarray] = []
 
         def rate() -> np.ndarray:
@@ -102,7 +106,7 @@ class Panels(keras.callbacks.Callback):
                 return plots.samples(vae, self.samples, seed=self.seed, levels=self.levels)
             n = min(self.samples, len(x))
             context = tf.nest.map_structure(lambda part: part[:n], self.context)
-            return plots.samples(vae, n, seed=self.seed, context=context, levels=self.levels)
+            return plots.samples(vae, n, seed=self.seed, **{**images, "context": context})
 
         return {
             "reconstructions": lambda: plots.reconstructions(vae, x, **images),
@@ -116,7 +120,7 @@ class Panels(keras.callbacks.Callback):
         }
 
     def _write(self, name: str, draw: Callable[[], Figure | np.ndarray], epoch: int) -> None:
-        # Whatever goes wrong in a picture, hours of training must not be lost to it.
+        # No failure in drawing may end a training of hours.
         try:
             made = draw()
             if self._writer is None:

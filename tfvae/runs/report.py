@@ -19,7 +19,7 @@ def _nats(table: Mapping[str, float], name: str) -> str:
 
 
 def _log_prob_rows(table: Mapping[str, float | str]) -> list[str]:
-    """Log p(x) and the gap; of a deterministic code with too many values, why there is none."""
+    """Log p(x) and the gap; where codes are too many to sum over, why there is none."""
     kind = table.get("log_prob_kind", "importance_weighted")
     if kind == "elbo":
         return [_row("log p(x)", "not known: the ELBO bounds it, a code's posterior has no noise")]

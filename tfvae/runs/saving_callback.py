@@ -58,7 +58,9 @@ class SaveCheckpoints(keras.callbacks.Callback):
         """Saves at its end."""
         elbo = (logs or {}).get("val_elbo") if self.keep_best else None
         better = elbo is not None and (self.best is None or float(elbo) > self.best["val_elbo"])
-        if better:  # the checkpoint says so, should a kill come before the best one is there
+        if (
+            better
+        ):  # noted in the checkpoint, in case the run is killed before the best model is written
             self.best = {"batches": self.counter.batches, "val_elbo": float(elbo)}
         self._save_if_due()
         if better:

@@ -14,7 +14,7 @@ from tfvae.trainer.steps_per_call import batches_done
 __all__ = ["Interrupted", "StopOnSignal"]
 
 
-class Interrupted(Exception):  # noqa: N818 - no error: somebody asked for it
+class Interrupted(Exception):  # noqa: N818 - no error: the user asked for it
     """The run was asked to stop.
 
     Attributes:
@@ -45,7 +45,7 @@ class StopOnSignal(keras.callbacks.Callback):
     def listening(self):
         """Listens to the signals while the block runs."""
         if threading.current_thread() is not threading.main_thread():
-            yield  # Python gives signals to the main thread alone
+            yield  # Python delivers signals to the main thread only
             return
         signals = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self._ask) for number in signals}

@@ -1,4 +1,4 @@
-"""How large a run may be: a number that no machine holds ends it in a line, before work starts."""
+"""How large a run may be: what no machine can hold is refused in a line, before work starts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["check_sizes", "fitting_memory", "memory_bytes"]
 DEPTHS = ("vdvae.decoder", "vdvae.encoder")  # such as 14x2,7x3: grids, and blocks on each
 # A weight, its gradient and Adam's two moments, float32.
 BYTES_PER_WEIGHT = 16
-CGROUPS = ("memory.max", "memory/memory.limit_in_bytes")  # what a container may take
+CGROUPS = ("memory.max", "memory/memory.limit_in_bytes")  # the memory limit of a container
 
 
 def check_sizes(fields: Mapping[str, object]) -> None:
@@ -65,7 +65,7 @@ def _number(value: object) -> float:
 def _check_depths(field: str, value: object) -> None:
     numbers = re.findall(r"\d+", str(value))
     blocks = re.findall(r"x(\d+)", str(value))
-    # The length first: Python refuses to read numbers of thousands of digits.
+    # The length is checked first: Python does not convert numbers of thousands of digits.
     if any(len(n) > 4 or int(n) > LAYERS for n in numbers) or sum(map(int, blocks)) > LAYERS:
         raise UserError(
             f"config.{field} is {str(value)[:60]!r}: give at most {LAYERS} blocks, on grids up to "

@@ -257,7 +257,7 @@ class Workdir:
                 f"{str(self.config)!r} is not of this version of tfvae ({one_line(error)}): take "
                 "the version that wrote it, or another --workdir"
             ) from error
-        except Exception as error:  # whatever stands in the file: it is data, and checked as such
+        except Exception as error:  # whatever is in the file
             raise UserError(
                 f"{str(self.config)!r} is damaged ({one_line(error)}): restore it"
             ) from error
@@ -286,7 +286,7 @@ class Workdir:
 
 
 def _refuse_unknown(fields: object, config: ConfigDict, prefix: str = "") -> None:
-    """A field that is not known would otherwise be added, or its sub-config replaced."""
+    """Refuses unknown fields, which would be added, or replace a sub-config."""
     if not isinstance(fields, dict):
         raise UserError("it is no object of fields")
     for name, value in fields.items():

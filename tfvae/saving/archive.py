@@ -1,4 +1,4 @@
-"""A saved model is looked at before anything in it is made: what may stand in it, and how much."""
+"""Checks a saved model before anything in it is made: what it may hold, and how much."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ __all__ = ["at_most", "check_archive"]
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 CONFIG_BYTES = 64 << 20
-EXPANSION = 100  # of a member that is compressed; Keras writes them as they are
-LARGEST = 1 << 28  # elements of a declared shape: an input that a gigabyte holds
+EXPANSION = 100  # factor by which a compressed member may grow; Keras itself does not compress
+LARGEST = 1 << 28  # elements of a declared shape: an input of a gigabyte
 # Where Keras looks for classes and functions: modelling, and nothing that reads files or fetches.
 FUNCTIONS = {"activations", "constraints", "initializers", "losses", "metrics", "ops", "random",
              "regularizers"}  # fmt: skip
@@ -85,7 +85,7 @@ def at_most(elements: int, refusal: str) -> Iterator[None]:
 
         return checked
 
-    # Keras tells the shape nowhere else before it fills the array.
+    # There is no other place to see a weight's shape before Keras fills its array.
     with _ONE_AT_A_TIME, layer_method_replaced("add_weight", make):
         yield
 

@@ -50,5 +50,7 @@ def load(path: str | os.PathLike) -> VAE:
         refusal = "it declares weights that are larger than what is stored in it"
         with at_most(4 * elements + SLACK, refusal):
             return keras.saving.load_model(path, safe_mode=True)
-    except Exception as error:  # zipfile, zlib, json, h5py, Keras and TensorFlow have their own
+    except (
+        Exception
+    ) as error:  # zipfile, zlib, json, h5py, Keras and TensorFlow raise errors of their own
         raise UserError(f"cannot load {path!r}: {one_line(error)}") from error

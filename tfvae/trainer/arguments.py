@@ -26,7 +26,7 @@ WITHOUT_EFFECT = ("loss", "loss_weights", "metrics", "weighted_metrics")
 
 
 def check_branches_number(branches: int) -> None:
-    """Refuses a number of branches that is none.
+    """Refuses a number of branches that is no integer from 1.
 
     Args:
         branches: As in `compile`.
@@ -91,7 +91,7 @@ def check_compiled(model: keras.Model) -> None:
 
 
 def check_class_weight(class_weight) -> None:
-    """Refuses weights of classes, which Keras would look up in the contexts.
+    """Refuses `class_weight`: Keras would look the classes up among the contexts.
 
     Args:
         class_weight: As in `keras.Model.fit`.
@@ -107,7 +107,7 @@ def check_class_weight(class_weight) -> None:
 
 
 def check_no_target(batch) -> None:
-    """Refuses x beside itself, which Keras's autoencoders take as their target.
+    """Refuses `fit(x, x)`: a Keras autoencoder takes x as its target too, a VAE needs none.
 
     Args:
         batch: The first batch, as `unpack` takes it.
@@ -144,7 +144,7 @@ def with_validation_context(validation):
 
 
 def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = False) -> tuple:
-    """Arrays in the place of frames, and a data set in that of a sparse matrix.
+    """Turns frames into arrays, and a sparse matrix into a data set.
 
     Args:
         x: As in `fit`.

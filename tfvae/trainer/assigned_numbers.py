@@ -1,4 +1,4 @@
-"""Compiled steps that are made anew after a number of the objective was assigned."""
+"""Compiled steps are compiled again after a number of the objective was assigned."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def with_assigned_numbers(objective: Objective, make: Callable[[], Callable]) ->
         if made is None or assigned != objective.assigned:
             made = make()
         logs = made(iterator)
-        assigned = objective.assigned  # what the objective sets while it is traced is no news
+        # What the objective itself sets while it is traced does not count.
+        assigned = objective.assigned
         return logs
 
     return function

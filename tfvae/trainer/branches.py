@@ -1,4 +1,4 @@
-"""A batch in parts that are computed side by side: small layers fill several cores only so."""
+"""A batch in parts that are computed side by side: one small layer cannot fill several cores."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ __all__ = ["Guard"]
 
 
 class Guard:
-    """Applies an update where the loss and the gradients are finite, and keeps count.
+    """Applies an update where loss and gradients are finite, and counts the steps without one.
 
     All of it stays on the device: the state is one vector, which somebody reads now and then.
     Weights stay as they were before the first step that was not to be skipped, in all steps
@@ -25,7 +25,8 @@ class Guard:
 
     def __init__(self, cap: int = 0):
         self.cap = int(cap)
-        self.state = tf.Variable(  # steps seen, steps skipped, the step that was one too many
+        # Steps seen, steps skipped, the step at which one more was not allowed.
+        self.state = tf.Variable(
             [0, 0, -1],
             trainable=False,
             dtype=tf.int64,
@@ -34,7 +35,7 @@ class Guard:
         )
 
     def begin(self, skipped: int) -> None:
-        """Counts anew, with so many steps skipped already."""
+        """Resets the counts; so many steps count as skipped already."""
         self.state.assign([0, skipped, -1])
 
     @staticmethod
@@ -72,7 +73,7 @@ class Guard:
     def apply(
         self, model, losses: Sequence[tf.Tensor], gradients: Sequence, update: Callable
     ) -> tf.Tensor:
-        """Does the update, or not.
+        """Applies the update if loss and gradients are finite.
 
         Args:
             model: The model.
@@ -93,7 +94,8 @@ class Guard:
         scale = getattr(model.optimizer, "dynamic_scale", None)
         spill = tf.add_n(sums) if sums else tf.constant(0.0)
         if scale is not None:
-            # A gradient that overflows is the loss scale's affair, for as long as there is one.
+            # With a loss scale above 1 a gradient may overflow: Keras skips the step and lowers the
+            # scale. It is a fault only once the scale cannot be lowered any more.
             spill = tf.where(tf.convert_to_tensor(scale) > 1.0, 0.0, spill)
         bad = tf.cast(~tf.math.is_finite(total + spill), tf.float32)
         finite = all_replicas_sum(bad) < 0.5

@@ -60,8 +60,8 @@ def steps_on_one_device(
     on_element = _compiled(on_element, eager)
 
     def many(iterator):
-        # One step too: at the end of the data, what needs none of them would run before the error,
-        # such as the optimizer's counter and the number of examples that a mean divides by.
+        # A loop for a single step as well: at the end of the data, operations that need no batch,
+        # such as the optimizer's counter, would otherwise run once more before the error.
         specs = on_element.get_concrete_function(iterator.element_spec).structured_outputs
         specs = tf.nest.map_structure(_spec, specs)
         flat = tf.nest.flatten(specs)
@@ -87,7 +87,7 @@ def steps_on_one_device(
 
     def function(iterator):
         if not isinstance(iterator, ITERATORS):
-            return eagerly(iterator)  # of `train_on_batch`
+            return eagerly(iterator)  # a list of one batch, from `train_on_batch`
         taken, logs = many(iterator)
         if not taken:
             raise StopIteration
@@ -134,14 +134,15 @@ def steps_on_replicas(
             for name, value in outputs.items()
         }
 
-    # Apart from the step: at the end of the data, what needs none of them would still run.
+    # Fetched apart from the step: at the end of the data, operations of the step that need no
+    # batch would otherwise still run.
     fetch = _compiled(lambda iterator: iterator.get_next_as_optional(), eager)
     run_item = _compiled(lambda item: run(item.get_value()), eager)
     run_batch, logs_of = _compiled(run, eager), _compiled(logs_of, eager)
 
     def steps_on(iterator):
         if not isinstance(iterator, ITERATORS):
-            yield from map(run_batch, iterator)  # of `train_on_batch`
+            yield from map(run_batch, iterator)  # a list of one batch, from `train_on_batch`
         else:
             while (item := fetch(iterator)).has_value():
                 yield run_item(item)

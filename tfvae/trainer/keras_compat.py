@@ -31,7 +31,7 @@ KNOWN = ((3, 12), (3, 15))  # the first and the last version that the tests were
 
 
 def is_known() -> bool:
-    """Whether Keras is one whose private parts are known; says so once where it is not."""
+    """Whether this Keras is one that was tried; warns once where it is not."""
     known = KNOWN[0] <= tuple(map(int, keras.__version__.split(".")[:2])) <= KNOWN[1]
     if not known:
         _warn(keras.__version__)
@@ -51,7 +51,7 @@ def _warn(version: str) -> None:
 
 
 def called_in_fit(callback: keras.callbacks.ProgbarLogger) -> bool:
-    """Whether an evaluation is that of `fit`, whose line shows it; where Keras does not say, not.
+    """Whether an evaluation runs inside of `fit`; False where Keras does not tell.
 
     One would notice a change by lines of `evaluate` between those of the epochs.
     """
@@ -65,7 +65,7 @@ def layers_of(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 
 def without_a_first_batch(model: type[keras.Model]) -> type[keras.Model]:
-    """Class decorator: a model that is built needs no batch before `fit` but its optimizer's slots.
+    """Class decorator: for a built model, Keras makes the optimizer's slots without a batch.
 
     Keras averages the first batch over the replicas to build the model from it, and fails where
     their shares differ in size (a batch of 100 on three GPUs).

@@ -85,7 +85,7 @@ class ObjectiveModel(keras.Model):
             raise UserError(f"objective takes an object of another kind, got {objective!r}")
         self.objective = objective
         self.seed = int(seed)
-        self._auto_pace, self.branches = False, 1  # until compile says otherwise
+        self._auto_pace, self.branches = False, 1  # until `compile` sets another number
         self.guard: Guard | None = None  # set by a callback: what to do with a step that is NaN
         self.steps_traced = 0  # by `train_step`: a subclass may forget to call it
         self.input_path = InputPath(self.distribute_strategy)
@@ -195,7 +195,8 @@ class ObjectiveModel(keras.Model):
 
     def make_train_function(self, force: bool = False):
         """Makes the function that takes the training steps of one call; refuses wrong branches."""
-        check_branches(self, self.branches)  # here: `train_on_batch` and a generator pass by too
+        # Checked here, where `train_on_batch` and generators pass as well.
+        check_branches(self, self.branches)
         if force or self.train_function is None:
             make = functools.partial(self._steps, checked(self))
             self.train_function = with_assigned_numbers(self.objective, make)
@@ -330,7 +331,7 @@ class ObjectiveModel(keras.Model):
     def refuse_outside(self) -> None:
         """Refuses what the steps since the last reset have seen outside of the support.
 
-        The look at the first batch, before any step, spares most of the work; each step counts on.
+        The check of the first batch finds most mistakes before any work; each step counts others.
 
         Raises:
             UserError: If there was an example outside.
@@ -520,7 +521,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             The logs.
         """
-        self._build_on(data)  # `test_on_batch` alone comes here without weights
+        self._build_on(data)  # only a first `test_on_batch` comes here before there are weights
         Step(self).test(data)
         return self.get_metrics_result()
 

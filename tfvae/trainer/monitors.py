@@ -19,7 +19,7 @@ def give_directions(callbacks, objective: Objective) -> None:
             `keras.callbacks.EarlyStopping(monitor="val_elbo")`, get the mode of their term.
         objective: Says by `directions` which terms are to rise and which to fall.
     """
-    callbacks = getattr(callbacks, "callbacks", callbacks)  # of a `CallbackList`
+    callbacks = getattr(callbacks, "callbacks", callbacks)  # the callbacks inside a `CallbackList`
     for callback in keras.tree.flatten(callbacks or []):
         name = str(getattr(callback, "monitor", "")).removeprefix("val_")
         if getattr(callback, "mode", None) == "auto" and name in objective.directions:

@@ -18,9 +18,9 @@ __all__ = ["ProgressLine", "line_of"]
 
 TERMS = ("elbo", "distortion", "rate")  # the equation; nats
 SHORT = {"distortion": "dist"}
-EVERY = 0.2  # seconds between two looks of a terminal
+EVERY = 0.2  # seconds between two updates of the line on a terminal
 LEFT = len(", 0:00 left")
-WIDE = 100  # columns, where nobody says how many there are
+WIDE = 100  # columns, where the terminal's width is unknown
 
 
 class ProgressLine(keras.callbacks.ProgbarLogger):
@@ -37,7 +37,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         >>> vae.fit(train, epochs=20, verbose="all")
     """
 
-    async_safe = True  # as Keras treats its own: no step waits for the screen
+    async_safe = True  # as Keras's own bar: no step waits for the screen
 
     def __init__(self, *, everything: bool = False):
         super().__init__()
@@ -47,7 +47,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self._shown = 0.0
 
     def on_train_begin(self, logs=None):
-        """Starts the clock of the time that is left."""
+        """Starts the clock from which the time left is estimated."""
         super().on_train_begin(logs)
         self._begin, self._first = time.perf_counter(), None
 
@@ -58,7 +58,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         self._base = self._batches()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Shows the steps that are done, where that is looked at."""
+        """Shows the steps that are done, on a terminal or in a notebook."""
         now = time.perf_counter()
         if self.verbose != 1 or now - self._shown < EVERY or not _is_live():
             return
@@ -120,7 +120,7 @@ class ProgressLine(keras.callbacks.ProgbarLogger):
         return (now - self._begin) / max(epoch - self._first, 1)
 
     def _draw(self, line: str, end: str = "\n") -> None:
-        """Writes over the line that was drawn before."""
+        """Overwrites the line that was drawn before."""
         back = "\r" if self._drawn or not end else ""
         print(back + line.ljust(self._drawn), end=end, flush=True)
         self._drawn = 0 if end else len(line)
@@ -178,7 +178,7 @@ def _join(name, logs, terms, validated, short, steps, seconds, left) -> str:
 
 
 def _number(value) -> str:
-    """Two digits behind the point, of large numbers fewer."""
+    """Two digits behind the point; fewer for large numbers."""
     value = float(value)
     if abs(value) >= 1e6:
         return f"{value:.3g}"
@@ -212,7 +212,7 @@ def _in_notebook() -> bool:
 
 
 def _is_live() -> bool:
-    """Whether a line can be written over: on a terminal and in a notebook."""
+    """Whether a line can be overwritten: on a terminal and in a notebook."""
     terminal = getattr(sys.stdout, "isatty", lambda: False)()
     return keras.config.is_interactive_logging_enabled() and (terminal or _in_notebook())
 

@@ -41,7 +41,7 @@ class Step:
 
     @property
     def _common_seed(self) -> tf.Tensor:
-        """Of the objective's second loss: what looks across the global batch looks alike on all."""
+        """Seed of the objective's own noise: the same on all replicas, which share one batch."""
         return fold_in(fold_in(as_seed(self.model.seed), self.batches), 1)
 
     def parts(self, data) -> list[tuple]:
@@ -78,7 +78,9 @@ class Step:
                 losses.append(loss)
                 outside.append(_outside(x, output))
                 loss = model.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
-            weights = model.trainable_weights  # `train_on_batch` alone comes here without any
+            weights = (
+                model.trainable_weights
+            )  # read here: a first `train_on_batch` makes them above
             gradients.append(tape.gradient(loss, weights))
         gradients = _added(gradients)
         model.outside.update_state(tf.add_n(outside))
@@ -145,7 +147,7 @@ class Step:
 
 
 def checked(model):
-    """The `train_step` of a model, which refuses to leave out what the model was asked to do.
+    """The `train_step` of a model; one that leaves out what the model was asked to do is refused.
 
     A subclass may define a `train_step` of its own. It gets ordinary batches, and everything works
     where it calls `super().train_step(data)`. Where it does not, branches, the watch over steps
