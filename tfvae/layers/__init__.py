@@ -1,6 +1,7 @@
 """Probability layers for Keras 3: from a tensor of parameters to a `tfd.Distribution`."""
 
 from tfvae.distributions.coercible import TensorDistribution, concrete
+from tfvae.layers.affine_coupling_flow import AffineCouplingFlow
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.base import DistributionLayer
@@ -43,9 +44,13 @@ from tfvae.layers.negative_binomial import IndependentNegativeBinomial, ZeroInfl
 from tfvae.layers.noise_scope import noise, noise_seed
 from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poisson import IndependentPoisson
+from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
+from tfvae.layers.spline_coupling_flow import SplineCouplingFlow
+from tfvae.layers.sylvester_flow import SylvesterFlow
 from tfvae.layers.transformed import TransformedDistribution
 from tfvae.layers.variable_layer import VariableLayer
 from tfvae.layers.variational_loss import VariationalLoss
@@ -59,6 +64,7 @@ from tfvae.layers.weight_functions import (
 from tfvae.layers.weight_norm import WeightNorm
 
 __all__ = [
+    "AffineCouplingFlow",
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "BayesianLayer",
@@ -96,8 +102,12 @@ __all__ = [
     "MixtureSameFamily",
     "MultivariateNormalTriL",
     "OneHotCategorical",
+    "PlanarFlow",
     "PowerSpherical",
+    "RadialFlow",
     "RelaxedOneHotCategorical",
+    "SplineCouplingFlow",
+    "SylvesterFlow",
     "TensorDistribution",
     "TransformedDistribution",
     "VariableLayer",
