@@ -6,13 +6,10 @@ from collections.abc import Callable
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.coupling_flow import CouplingFlow
+from tfvae.layers.coupling_flow import Affine, CouplingFlow, ElementMap
 from tfvae.options.bounds import Count, Depth, Positive, Widths
-
-tfb = tfp.bijectors
 
 __all__ = ["AffineCouplingFlow"]
 
@@ -80,11 +77,11 @@ class AffineCouplingFlow(CouplingFlow):
             raise UserError(f"max_log_scale takes a number above 0, got {max_log_scale!r}")
         self.max_log_scale = max_log_scale
 
-    def make_map(self, params: tf.Tensor) -> tfb.Bijector:
+    def make_map(self, params: tf.Tensor) -> ElementMap:
         """Makes the shift and scale of `[*batch, moved, 2]`."""
         shift, raw = tf.unstack(params, num=2, axis=-1)
         log_scale = self.max_log_scale * tf.tanh(raw / self.max_log_scale)
-        return tfb.Shift(shift)(tfb.Scale(log_scale=log_scale))
+        return Affine(shift, log_scale)
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import keras
 import tensorflow as tf
@@ -13,10 +14,19 @@ from tfvae.layers.flow_posterior import FlowPosterior, FlowStep
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Depth, Positive, Widths
 
-tfb = tfp.bijectors
 tfd = tfp.distributions
 
-__all__ = ["CouplingFlow"]
+__all__ = ["Affine", "CouplingFlow", "ElementMap"]
+
+
+class ElementMap(Protocol):
+    """An increasing map of each element."""
+
+    def forward(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The value, and the logarithm of the slope, of the shape of x both."""
+
+    def inverse(self, y: tf.Tensor) -> tf.Tensor:
+        """What `forward` makes y of."""
 
 
 class _Coupling:
@@ -24,7 +34,7 @@ class _Coupling:
 
     Args:
         network: From the half that stays and h to the parameters of the map.
-        make_map: Makes of `[*batch, moved, parameters]` the bijector of the other half.
+        make_map: Makes of `[*batch, moved, parameters]` the map of the other half.
         context: h, `[*batch, context_size]`.
         first: Whether the first half stays, not the last.
         kept: Number of elements that stay.
@@ -33,7 +43,7 @@ class _Coupling:
     def __init__(
         self,
         network: keras.Sequential,
-        make_map: Callable[[tf.Tensor], tfb.Bijector],
+        make_map: Callable[[tf.Tensor], ElementMap],
         context: tf.Tensor,
         *,
         first: bool,
@@ -42,7 +52,7 @@ class _Coupling:
         self._network, self._make_map, self._context = network, make_map, context
         self._first, self._kept = first, kept
 
-    def _apart(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tfb.Bijector]:
+    def _apart(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, ElementMap]:
         """What stays, what is changed, and the map."""
         size = z.shape[-1] - self._kept
         sizes = [self._kept, size] if self._first else [size, self._kept]
@@ -61,8 +71,8 @@ class _Coupling:
     def forward(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The value and the log determinant."""
         kept, moved, elements = self._apart(z)
-        log_det = elements.forward_log_det_jacobian(moved, event_ndims=1)
-        return self._together(kept, elements.forward(moved)), log_det
+        value, log_slope = elements.forward(moved)
+        return self._together(kept, value), tf.reduce_sum(log_slope, axis=-1)
 
     def inverse(self, z: tf.Tensor) -> tf.Tensor:
         """What the step makes z of."""
@@ -70,20 +80,38 @@ class _Coupling:
         return self._together(kept, elements.inverse(moved))
 
 
-class _Affine:
-    """μ + σ z, element by element."""
+class Affine:
+    """μ + σ z, element by element.
 
-    def __init__(self, loc: tf.Tensor, scale: tf.Tensor):
-        self._loc, self._scale = loc, scale
+    Args:
+        loc: μ.
+        log_scale: log σ, of the same shape.
+    """
+
+    def __init__(self, loc: tf.Tensor, log_scale: tf.Tensor):
+        self._loc, self._log_scale = loc, log_scale
+
+    def forward(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The value, and the logarithm of the slope, of each element."""
+        log_slope = self._log_scale + tf.zeros_like(x)
+        return self._loc + tf.exp(self._log_scale) * x, log_slope
+
+    def inverse(self, y: tf.Tensor) -> tf.Tensor:
+        """What `forward` makes y of."""
+        return (y - self._loc) * tf.exp(-self._log_scale)
+
+
+class _All:
+    """A map of all elements as a step."""
+
+    def __init__(self, elements: ElementMap):
+        self._elements = elements
+        self.inverse = elements.inverse
 
     def forward(self, z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The value and the log determinant."""
-        log_det = tf.reduce_sum(tf.math.log(self._scale), axis=-1) + tf.zeros_like(z[..., 0])
-        return self._loc + self._scale * z, log_det
-
-    def inverse(self, z: tf.Tensor) -> tf.Tensor:
-        """What the step makes z of."""
-        return (z - self._loc) / self._scale
+        value, log_slope = self._elements.forward(z)
+        return value, tf.reduce_sum(log_slope, axis=-1)
 
 
 class CouplingFlow(FlowPosterior):
@@ -95,7 +123,7 @@ class CouplingFlow(FlowPosterior):
 
     The parameters are μ, the raw σ and h, in this order: 2 event_size + context_size. A concrete
     flow says how many parameters the map of an element takes, `params_per_map`, and makes the
-    bijector of `[*batch, moved, params_per_map]`, `make_map`.
+    map of `[*batch, moved, params_per_map]`, `make_map`.
 
     Args:
         event_size: Number of elements of z.
@@ -145,8 +173,8 @@ class CouplingFlow(FlowPosterior):
         """Number of parameters of the map of one element."""
         raise NotImplementedError(f"{type(self).__name__} has to define params_per_map")
 
-    def make_map(self, params: tf.Tensor) -> tfb.Bijector:
-        """Makes the bijector of `[*batch, moved, params_per_map]`."""
+    def make_map(self, params: tf.Tensor) -> ElementMap:
+        """Makes the map of `[*batch, moved, params_per_map]`."""
         raise NotImplementedError(f"{type(self).__name__} has to define make_map(params)")
 
     def flow_params_size(self) -> int:
@@ -186,9 +214,10 @@ class CouplingFlow(FlowPosterior):
         """Makes the flow of `[*batch, params_size]` parameters."""
         sizes = [self.event_size, self.event_size, self.context_size]
         loc, raw, context = tf.split(self.flat(params), sizes, axis=-1)
-        affine = _Affine(loc, positive(raw, self.min_scale))
+        scale = positive(raw, self.min_scale)
+        last = _All(Affine(loc, tf.math.log(scale)))
         zeros = tf.zeros_like(loc)
-        return self.through(zeros, tf.ones_like(zeros), [*self.make_steps(context), affine])
+        return self.through(zeros, tf.ones_like(zeros), [*self.make_steps(context), last])
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -7,14 +7,12 @@ from collections.abc import Callable
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
-from tfvae.layers.coupling_flow import CouplingFlow
+from tfvae.layers.coupling_flow import CouplingFlow, ElementMap
+from tfvae.layers.rational_quadratic import RationalQuadratic
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Depth, Positive, Widths
-
-tfb = tfp.bijectors
 
 __all__ = ["SplineCouplingFlow"]
 
@@ -29,9 +27,7 @@ class SplineCouplingFlow(CouplingFlow):
     z = μ + σ f_T(… f_1(ε)); in each step a network makes of one half of the elements, and of the
     context h, a function of x, for each element of the other half a monotone rational-quadratic
     spline: K bins on [−B, B] with their widths, heights and the slopes at the inner knots; beyond
-    the interval it is the identity. In a bin of width w and height v, with s = v / w, slopes δ₀
-    and δ₁ at its ends and ξ the place in it from 0 to 1, what is added to the bin's lower end is
-    v (s ξ² + δ₀ ξ(1 − ξ)) / (s + (δ₁ + δ₀ − 2s) ξ(1 − ξ)).
+    the interval it is the identity.
 
     The parameters are μ, the raw σ and h, in this order: 2 event_size + context_size. A draw
     takes one pass of each network and its density nothing more, that of any other z two passes.
@@ -101,16 +97,12 @@ class SplineCouplingFlow(CouplingFlow):
         shares = MIN_SHARE + (1 - self.bins * MIN_SHARE) * tf.nn.softmax(raw, axis=-1)
         return 2 * self.bound * shares
 
-    def make_map(self, params: tf.Tensor) -> tfb.Bijector:
+    def make_map(self, params: tf.Tensor) -> ElementMap:
         """Makes the splines of `[*batch, moved, 3 bins − 1]`."""
         sizes = [self.bins, self.bins, self.bins - 1]
         widths, heights, slopes = tf.split(params, sizes, axis=-1)
-        return tfb.RationalQuadraticSpline(
-            bin_widths=self._lengths(widths),
-            bin_heights=self._lengths(heights),
-            knot_slopes=MIN_SHARE + tf.math.softplus(slopes + _ONE),
-            range_min=-self.bound,
-        )
+        slopes = MIN_SHARE + tf.math.softplus(slopes + _ONE)
+        return RationalQuadratic(self._lengths(widths), self._lengths(heights), slopes, self.bound)
 
     def get_config(self) -> dict:
         """Configuration for saving."""
