@@ -72,7 +72,7 @@ def test_density_is_that_of_the_numerical_jacobian(name, size):
 
 
 @every_flow
-@pytest.mark.parametrize("width", [1.0, 2.0])
+@pytest.mark.parametrize("width", [0.3, 1.0])
 def test_inverse_of_forward(name, width):
     layer, params = flow(name, width=width)
     bijector = concrete(layer(params)).bijector
@@ -84,6 +84,7 @@ def test_inverse_of_forward(name, width):
 @every_flow
 def test_the_density_is_one_over_the_plane(name):
     layer, params = flow(name, 2, batch=1, width=0.5, dtype="float32")
+    params = tf.concat([params[:, :2], [[2.0, 2.0]], params[:, 4:]], axis=-1)
     axis = np.linspace(-12.5, 12.5, 251, dtype=np.float32)
     z = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     density = np.float64(concrete(layer(params)).prob(z))

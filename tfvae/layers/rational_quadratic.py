@@ -71,7 +71,12 @@ class RationalQuadratic:
         s, rise = height / width, safe - y0
         bend = rise * (d1 + d0 - 2 * s)
         a, b, c = height * (s - d0) + bend, height * d0 - bend, -s * rise
-        discriminant = tf.maximum(b * b - 4 * a * c, 0.0)
-        # At the start of a bin both b and the root are height δ₀, above 0.
-        place = 2 * c / (-b - tf.sqrt(discriminant))
+        root = tf.sqrt(tf.maximum(b * b - 4 * a * c, 0.0))
+        # Where b is negative, a is above 0, as a + b = height s.
+        turned = b < 0
+        place = tf.where(
+            turned,
+            (tf.abs(b) + root) / (2 * tf.where(turned, a, tf.ones_like(a))),
+            -2 * c / (tf.abs(b) + root),
+        )
         return tf.where(inside, x0 + place * width, y)
