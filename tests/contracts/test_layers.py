@@ -34,20 +34,27 @@ from tfvae.layers import (
     DistributionLayer,
     ExponentiatedQuadratic,
     IndependentBernoulli,
+    IndependentBeta,
     IndependentCategorical,
     IndependentContinuousBernoulli,
+    IndependentLaplace,
+    IndependentLogCosh,
     IndependentLogistic,
     IndependentNegativeBinomial,
     IndependentNormal,
+    IndependentOrdinal,
     IndependentPoisson,
+    IndependentStudentT,
     InverseAutoregressiveFlow,
     KLDivergenceAddLoss,
     MeanFieldNormal,
     MixtureLogistic,
     MixtureNormal,
     MixtureSameFamily,
+    Multinomial,
     MultivariateNormalTriL,
     OneHotCategorical,
+    OptimalScaleNormal,
     PlanarFlow,
     PowerSpherical,
     RadialFlow,
@@ -386,6 +393,31 @@ def gaussian_process(params, x):
     return stats.multivariate_normal(cov=covariance).logpdf(x[:, 0])
 
 
+def loc_scale(family, **options):
+    def log_prob(params, x):
+        loc, raw = halves(params, 2, (3,))
+        return total(family.logpdf(x, loc=loc, scale=positive(raw), **options))
+
+    return log_prob
+
+
+def beta(params, x):
+    return total(stats.beta.logpdf(x, *(positive(p, 1e-2) for p in halves(params, 2, (3,)))))
+
+
+def multinomial(params, x):
+    return np.array(
+        [stats.multinomial.logpmf(v, 5, special.softmax(p)) for p, v in zip(params, x, strict=True)]
+    )
+
+
+def ordinal(params, x):
+    """At the start the cutpoints are the quartiles of the logistic distribution."""
+    cutpoints = np.array([-np.inf, *stats.logistic.ppf([0.25, 0.5, 0.75]), np.inf])
+    upper, lower = (cutpoints[x.astype(int) + i] - params for i in (1, 0))
+    return total(np.log(stats.logistic.cdf(upper) - stats.logistic.cdf(lower)))
+
+
 def log_normal(params, x):
     loc, raw = halves(params, 2, (3,))
     return total(stats.lognorm.logpdf(x, positive(raw), scale=np.exp(loc)))
@@ -511,6 +543,18 @@ CASES = {
     ),
     "lambda": Case(of(DistributionLambda, make_laplace), real(3), laplace, 6),
     "logistic": Case(of(IndependentLogistic, (2, 3)), real(2, 3), logistic, 12),
+    "laplace": Case(of(IndependentLaplace, 3), real(3), loc_scale(stats.laplace), 6),
+    "student t": Case(of(IndependentStudentT, 3, df=3.0), real(3), loc_scale(stats.t, df=3.0), 6),
+    "log cosh": Case(of(IndependentLogCosh, 3), real(3), loc_scale(stats.hypsecant), 6),
+    "optimal scale": Case(of(OptimalScaleNormal, (2, 3)), real(2, 3), normal_of_scale(1.0), 6),
+    "beta": Case(of(IndependentBeta, 3), unit(3), beta, 6),
+    "multinomial": Case(
+        of(Multinomial, 3, total_count=5),
+        lambda rng: rng.multinomial(5, [0.2, 0.3, 0.5], size=N),
+        multinomial,
+        3,
+    ),
+    "ordinal": Case(of(IndependentOrdinal, 3, levels=4), levels(4, 3), ordinal, 3),
     "poisson": Case(of(IndependentPoisson, (2, 3)), levels(6, 2, 3), poisson, 6),
     "negative binomial": Case(
         of(IndependentNegativeBinomial, 3), levels(6, 3), negative_binomial, 6
