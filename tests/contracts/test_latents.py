@@ -55,12 +55,12 @@ def of_labels():
     return networks.BottomUp([networks.MLP([6])], conditioner=one_hot())
 
 
-def one_group(prior, labels=False):
+def one_group(prior, labels=False, posterior=layers.IndependentNormal):
     """The line of a prior."""
 
     def encoder():
         conditioner = one_hot() if labels else None
-        trunk, head = networks.MLP([6], "tanh"), layers.IndependentNormal(2)
+        trunk, head = networks.MLP([6], "tanh"), posterior(2)
         return networks.Encoder(trunk, head, conditioner=conditioner)
 
     return lambda: latents.OneGroup(prior()), encoder, labels
@@ -74,6 +74,8 @@ CASES = {
         one_group(lambda: priors.MixtureOfNormals(3)),
         one_group(lambda: priors.VampPrior(5)),
         one_group(lambda: priors.RealNVP(2, [4])),
+        one_group(lambda: priors.MaskedAutoregressiveFlow(2, [4])),
+        one_group(lambda: priors.SphericalUniform(), posterior=layers.PowerSpherical),
         one_group(lambda: priors.ConditionalNormal(one_hot()), labels=True),
     ],
     "StochasticLayers": [

@@ -86,7 +86,7 @@ def vae(
 
     if prior is None and isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
         # A density on the sphere has no KL from one on the space around it.
-        prior = tfd.SphericalUniform(latent_dim)
+        prior = priors.SphericalUniform()
 
     def encoder(scaled: Callable) -> keras.Model:
         return networks.Encoder(scaled(down), head, conditioner=conditioner)
