@@ -60,7 +60,7 @@ EVERYWHERE = {  # these have a density at all real numbers, or what their parts 
     *("IndependentNormal", "IndependentLogistic", "MultivariateNormalTriL"),
     *("MixtureNormal", "MixtureLogistic", "InverseAutoregressiveFlow", "AutoregressiveTransform"),
     *("DistributionLambda", "VariationalGaussianProcess"),
-    *("IndependentLaplace", "IndependentStudentT", "IndependentLogCosh", "OptimalScaleNormal"),
+    *("IndependentLaplace", "IndependentStudent", "IndependentLogCosh", "OptimalScaleNormal"),
     *("PlanarFlow", "RadialFlow", "SylvesterFlow", "AffineCouplingFlow", "SplineCouplingFlow"),
 }
 BY_THE_DATA_CHECK = {"IndependentBernoulli"}  # its speed is that of a VAE; see its docstring

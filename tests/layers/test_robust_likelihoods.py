@@ -11,7 +11,7 @@ from tfvae.errors import UserError
 from tfvae.layers import (
     IndependentBeta,
     IndependentOrdinal,
-    IndependentStudentT,
+    IndependentStudent,
     Multinomial,
     OptimalScaleNormal,
 )
@@ -134,7 +134,7 @@ def test_the_mean_of_a_beta_is_that_of_tfp():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: IndependentStudentT(2, df=1.0), "df takes a number above 1"),
+        (lambda: IndependentStudent(2, df=1.0), "df takes a number above 1"),
         (lambda: IndependentBeta(2, min_concentration=0.0), "min_concentration takes"),
         (lambda: Multinomial(2, total_count=0), "total_count takes"),
         (lambda: Multinomial((2, 2)), "event_size takes"),

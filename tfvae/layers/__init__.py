@@ -56,7 +56,7 @@ from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
 from tfvae.layers.spline_coupling_flow import SplineCouplingFlow
-from tfvae.layers.student_t import IndependentStudentT
+from tfvae.layers.student import IndependentStudent
 from tfvae.layers.sylvester_flow import SylvesterFlow
 from tfvae.layers.transformed import TransformedDistribution
 from tfvae.layers.variable_layer import VariableLayer
@@ -104,7 +104,7 @@ __all__ = [
     "IndependentNormal",
     "IndependentOrdinal",
     "IndependentPoisson",
-    "IndependentStudentT",
+    "IndependentStudent",
     "InverseAutoregressiveFlow",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",

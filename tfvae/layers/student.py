@@ -15,11 +15,11 @@ from tfvae.options.bounds import Freedom, Positive
 
 tfd = tfp.distributions
 
-__all__ = ["IndependentStudentT"]
+__all__ = ["IndependentStudent"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class IndependentStudentT(LocScaleLayer):
+class IndependentStudent(LocScaleLayer):
     """Independent Student's t: p(x) ∝ Π_j (1 + t_j²/ν)^{−(ν+1)/2} / s_j, t_j = (x_j − μ_j) / s_j.
 
     A normal whose precision is uncertain: the tails are those of a power, so that outliers cost
@@ -37,7 +37,7 @@ class IndependentStudentT(LocScaleLayer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
-        >>> layer = IndependentStudentT(2, df=3.0)
+        >>> layer = IndependentStudent(2, df=3.0)
         >>> layer(tf.zeros([5, layer.params_size])).event_shape
         TensorShape([2])
 
