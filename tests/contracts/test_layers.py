@@ -14,6 +14,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
+import scipy.optimize as optimize
 import scipy.special as special
 import scipy.stats as stats
 import tensorflow as tf
@@ -22,6 +23,7 @@ import tensorflow_probability as tfp
 import tfvae
 from tfvae.errors import UserError
 from tfvae.layers import (
+    AffineCouplingFlow,
     AutoregressiveNetwork,
     AutoregressiveTransform,
     BayesianLayer,
@@ -32,22 +34,33 @@ from tfvae.layers import (
     DistributionLayer,
     ExponentiatedQuadratic,
     IndependentBernoulli,
+    IndependentBeta,
     IndependentCategorical,
     IndependentContinuousBernoulli,
+    IndependentLaplace,
+    IndependentLogCosh,
     IndependentLogistic,
     IndependentNegativeBinomial,
     IndependentNormal,
+    IndependentOrdinal,
     IndependentPoisson,
+    IndependentStudent,
     InverseAutoregressiveFlow,
     KLDivergenceAddLoss,
     MeanFieldNormal,
     MixtureLogistic,
     MixtureNormal,
     MixtureSameFamily,
+    Multinomial,
     MultivariateNormalTriL,
     OneHotCategorical,
+    OptimalScaleNormal,
+    PlanarFlow,
     PowerSpherical,
+    RadialFlow,
     RelaxedOneHotCategorical,
+    SplineCouplingFlow,
+    SylvesterFlow,
     TransformedDistribution,
     VariableLayer,
     VariationalGaussianProcess,
@@ -242,6 +255,109 @@ def inverse_autoregressive(params, x):
     return total(stats.norm.logpdf(x, loc, positive(raw))) - log_det
 
 
+def pushed(flow, steps):
+    """The density of a flow's values: its inverse by a solver, its determinant by differences."""
+
+    def log_prob(params, x):
+        return np.array([one(p, v) for p, v in zip(params, x, strict=True)])
+
+    def one(params, x):
+        d, h = len(x), 1e-5
+        loc, scale, rest = params[:d], positive(params[d : 2 * d]), params[2 * d :]
+
+        def forward(epsilon):
+            return flow(loc + scale * epsilon, np.split(rest, steps))
+
+        found = optimize.root(lambda epsilon: forward(epsilon) - x, np.zeros(d), tol=1e-12)
+        assert found.success
+        jacobian = [
+            (forward(found.x + h * e) - forward(found.x - h * e)) / (2 * h) for e in np.eye(d)
+        ]
+        return stats.norm.logpdf(found.x).sum() - np.linalg.slogdet(np.array(jacobian))[1]
+
+    return log_prob
+
+
+def slope(raw):
+    return positive(raw + np.log(np.expm1(1 - 1e-3)))
+
+
+def planar(z, steps):
+    for u, w, b in (np.split(params, [3, 6]) for params in steps):
+        u_hat = u + (slope(w @ u) - 1 - w @ u) * w / (w @ w)
+        z = z + u_hat * np.tanh(w @ z + b)
+    return z
+
+
+def radial(z, steps):
+    for params in steps:
+        center, alpha = params[:3], positive(params[3])
+        beta = alpha * (slope(params[4]) - 1)
+        z = z + beta * (z - center) / (alpha + np.linalg.norm(z - center))
+    return z
+
+
+def sylvester(rotation, m):
+    def flow(z, steps):
+        for i, params in enumerate(steps):
+            square, diagonal, b, raw = np.split(params, np.cumsum([m * m, m, m]))
+            square = square.reshape(m, m)
+            bound = np.sqrt(1 - 1e-3)
+            r = np.triu(square, 1) + bound * np.diag(np.tanh(np.diag(square)))
+            r_tilde = np.triu(square.T, 1) + bound * np.diag(np.tanh(diagonal))
+            q = rotation(raw, i)
+            z = z + q @ r @ np.tanh(r_tilde @ q.T @ z + b)
+        return z
+
+    return flow
+
+
+def orthogonal(raw, _):
+    columns = []
+    for column in (np.eye(3, 2) + raw.reshape(3, 2)).T:
+        column = column - sum((q @ column) * q for q in columns)
+        columns.append(column / np.linalg.norm(column))
+    return np.stack(columns, axis=1)
+
+
+def householder(raw, _):
+    q = np.eye(3)
+    for v in raw.reshape(-1, 3):
+        q = q @ (np.eye(3) - 2 * np.outer(v, v) / (v @ v))
+    return q
+
+
+def spline(x, params):
+    """Two bins on [−4, 4]; all parameters of an element are equal, so both have one size."""
+    knots, inner = [-4.0, 0.0, 4.0], 1e-3 + np.log1p(np.exp(params + np.log(np.expm1(1 - 1e-3))))
+    if abs(x) > 4:
+        return x
+    low, d0, d1 = (knots[0], 1.0, inner) if x < 0 else (knots[1], inner, 1.0)
+    place = (x - low) / 4
+    rest = place * (1 - place)
+    return low + 4 * (place**2 + d0 * rest) / (1 + (d1 + d0 - 2) * rest)
+
+
+def coupled(element):
+    """Two couplings of three elements; all kernels are 0.3, so the outputs are equal."""
+
+    def log_prob(params, x):
+        def flow(z, context):
+            z = (z - loc) / scale
+            for kept, moved in (([0], [1, 2]), ([2], [0, 1])):
+                hidden = np.tanh(0.3 * (z[kept].sum() + np.sum(context)))
+                z[moved] = [element(v, 4 * 0.3 * hidden) for v in z[moved]]
+            return loc + scale * z
+
+        values = []
+        for row, v in zip(params, x, strict=True):
+            loc, scale = row[:3], positive(row[3:6])
+            values.append(pushed(flow, 1)(row[None], v[None])[0])
+        return np.array(values)
+
+    return log_prob
+
+
 def autoregressive_network(params, x):
     """Location and raw scale are equal."""
     return total(stats.norm.logpdf(x[..., 0], made(params), positive(made(params))))
@@ -275,6 +391,31 @@ def gaussian_process(params, x):
     covariance = kernel(params, params) - gain @ (kernel(z, z) - 0.25 * np.eye(3)) @ gain.T
     covariance += (positive(0.3, 0) + 1e-4) * np.eye(len(x))
     return stats.multivariate_normal(cov=covariance).logpdf(x[:, 0])
+
+
+def loc_scale(family, **options):
+    def log_prob(params, x):
+        loc, raw = halves(params, 2, (3,))
+        return total(family.logpdf(x, loc=loc, scale=positive(raw), **options))
+
+    return log_prob
+
+
+def beta(params, x):
+    return total(stats.beta.logpdf(x, *(positive(p, 1e-2) for p in halves(params, 2, (3,)))))
+
+
+def multinomial(params, x):
+    return np.array(
+        [stats.multinomial.logpmf(v, 5, special.softmax(p)) for p, v in zip(params, x, strict=True)]
+    )
+
+
+def ordinal(params, x):
+    """At the start the cutpoints are the quartiles of the logistic distribution."""
+    cutpoints = np.array([-np.inf, *stats.logistic.ppf([0.25, 0.5, 0.75]), np.inf])
+    upper, lower = (cutpoints[x.astype(int) + i] - params for i in (1, 0))
+    return total(np.log(stats.logistic.cdf(upper) - stats.logistic.cdf(lower)))
 
 
 def log_normal(params, x):
@@ -364,6 +505,14 @@ def network():
     )
 
 
+COUPLINGS = {
+    "steps": 2,
+    "hidden": [4],
+    "context_size": 2,
+    "activation": "tanh",
+    "kernel_initializer": keras.initializers.Constant(0.3),
+}
+
 CASES = {
     "normal": Case(of(IndependentNormal, (2, 3)), real(2, 3), normal, 12),
     "normal shared": Case(
@@ -394,6 +543,18 @@ CASES = {
     ),
     "lambda": Case(of(DistributionLambda, make_laplace), real(3), laplace, 6),
     "logistic": Case(of(IndependentLogistic, (2, 3)), real(2, 3), logistic, 12),
+    "laplace": Case(of(IndependentLaplace, 3), real(3), loc_scale(stats.laplace), 6),
+    "student t": Case(of(IndependentStudent, 3, df=3.0), real(3), loc_scale(stats.t, df=3.0), 6),
+    "log cosh": Case(of(IndependentLogCosh, 3), real(3), loc_scale(stats.hypsecant), 6),
+    "optimal scale": Case(of(OptimalScaleNormal, (2, 3)), real(2, 3), normal_of_scale(1.0), 6),
+    "beta": Case(of(IndependentBeta, 3), unit(3), beta, 6),
+    "multinomial": Case(
+        of(Multinomial, 3, total_count=5),
+        lambda rng: rng.multinomial(5, [0.2, 0.3, 0.5], size=N),
+        multinomial,
+        3,
+    ),
+    "ordinal": Case(of(IndependentOrdinal, 3, levels=4), levels(4, 3), ordinal, 3),
     "poisson": Case(of(IndependentPoisson, (2, 3)), levels(6, 2, 3), poisson, 6),
     "negative binomial": Case(
         of(IndependentNegativeBinomial, 3), levels(6, 3), negative_binomial, 6
@@ -453,6 +614,35 @@ CASES = {
         8,
         # The inversion is a loop: XLA asks for the size of what its gradient keeps.
         xla=False,
+    ),
+    "planar": Case(of(PlanarFlow, 3, steps=1), real(3), pushed(planar, 1), 13),
+    "radial": Case(of(RadialFlow, 3, steps=1), real(3), pushed(radial, 1), 11),
+    "sylvester orthogonal": Case(
+        of(SylvesterFlow, 3, steps=1, directions=2),
+        real(3),
+        pushed(sylvester(orthogonal, 2), 1),
+        20,
+    ),
+    "sylvester householder": Case(
+        of(SylvesterFlow, 3, rotation="householder", steps=1, reflections=2),
+        real(3),
+        pushed(sylvester(householder, 3), 1),
+        27,
+    ),
+    "sylvester triangular": Case(
+        of(SylvesterFlow, 3, rotation="triangular", steps=2),
+        real(3),
+        pushed(sylvester(lambda _, i: np.eye(3)[:: -1 if i % 2 else 1], 3), 2),
+        36,
+    ),
+    "affine coupling": Case(
+        of(AffineCouplingFlow, 3, **COUPLINGS),
+        real(3),
+        coupled(lambda v, out: v * np.exp(2 * np.tanh(out / 2)) + out),
+        8,
+    ),
+    "spline coupling": Case(
+        of(SplineCouplingFlow, 3, bins=2, **COUPLINGS), real(3), coupled(spline), 8
     ),
     "transformed": Case(
         lambda **more: [TransformedDistribution(IndependentNormal(3), tfp.bijectors.Exp(), **more)],

@@ -28,6 +28,9 @@ OUTSIDE = {
         *LEVELS,
     ),
     "continuous bernoulli": (lambda: layers.IndependentContinuousBernoulli(2), *UNIT),
+    "beta": (lambda: layers.IndependentBeta(2), 0.5, [0.0, 1.0, -0.1, 1.1, np.nan, np.inf]),
+    "ordinal": (lambda: layers.IndependentOrdinal(2, levels=4), *LEVELS),
+    "multinomial": (lambda: layers.Multinomial(3), *ONE_HOT),
     "mixture": (lambda: layers.MixtureSameFamily(2, layers.IndependentPoisson(2)), *COUNTS),
     "exp": (
         lambda: layers.TransformedDistribution(layers.IndependentNormal(2), tfp.bijectors.Exp()),
@@ -57,6 +60,8 @@ EVERYWHERE = {  # these have a density at all real numbers, or what their parts 
     *("IndependentNormal", "IndependentLogistic", "MultivariateNormalTriL"),
     *("MixtureNormal", "MixtureLogistic", "InverseAutoregressiveFlow", "AutoregressiveTransform"),
     *("DistributionLambda", "VariationalGaussianProcess"),
+    *("IndependentLaplace", "IndependentStudent", "IndependentLogCosh", "OptimalScaleNormal"),
+    *("PlanarFlow", "RadialFlow", "SylvesterFlow", "AffineCouplingFlow", "SplineCouplingFlow"),
 }
 BY_THE_DATA_CHECK = {"IndependentBernoulli"}  # its speed is that of a VAE; see its docstring
 

@@ -243,7 +243,7 @@ def another(option):
         return (8,)
     if kind is int:
         return 3 if option.default is REQUIRED else (option.default or 1) + 1
-    return 0.3
+    return 0.3 if option.bounds is None or option.bounds.hold(0.3) else option.default + 1
 
 
 def chosen(tiny, axis, name):

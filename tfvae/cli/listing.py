@@ -72,7 +72,7 @@ def _one(name: str) -> Iterator[str]:
             yield from _of_recipe(part)
         else:
             yield from _described(fields_of(axis, part).values())
-        if section(axis, part) != part:
+        if axis == "posterior" and section(axis, part) != part:
             yield from _wrapped(f"(likelihood {part} has its own in config.{part})", 2)
         yield ""
     if name in optimizers():

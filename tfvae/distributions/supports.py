@@ -31,6 +31,7 @@ class Support(NamedTuple):
         remedy: What to do with data outside.
         symbol_axes: Number of axes that hold one value together: 1 for the indicators of a
             one-hot vector, which are one symbol.
+        total: What the values along the last axis have to sum to; None: anything.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Support(NamedTuple):
     integer: bool
     remedy: str
     symbol_axes: int = 0
+    total: int | None = None
 
     def symbols(self, shape: Sequence[int]) -> int | None:
         """Counts the discrete values in an example, over which bits per dimension are averaged.
@@ -82,6 +84,9 @@ class Support(NamedTuple):
             inside = are_levels(x, self.levels)
         elif self.integer:
             inside = are_counts(x)
+            if self.total is not None:
+                sums = tf.reduce_sum(x, axis=-1, keepdims=True)
+                inside &= tf.equal(sums, tf.cast(self.total, x.dtype))
         else:
             inside = (x >= self.low) & (x <= self.high)
         return ~tf.reduce_all(inside, axis=list(range(1, inside.shape.rank)))
@@ -133,6 +138,14 @@ _ONE_HOT = Support(
 _UNIT = Support(
     "numbers from 0 to 1", 0, 1, False, "scale the data to [0, 1], as x / 255 does for 8-bit images"
 )
+_OPEN_UNIT = Support(
+    "numbers above 0 and below 1",
+    float(np.finfo(np.float32).tiny),
+    float(np.nextafter(np.float32(1), np.float32(0))),
+    False,
+    "take IndependentContinuousBernoulli, which has a density at 0 and 1 too, or scale the data to "
+    "the inside of the interval",
+)
 _COUNTS = Support("the integers from 0", 0, np.inf, True, "take a likelihood for real values")
 
 
@@ -146,11 +159,22 @@ def _levels(count: int) -> Support:
     )
 
 
+def _trials(total: int) -> Support:
+    return Support(
+        f"integers from 0 that sum to {total} along the last axis",
+        0,
+        np.inf,
+        True,
+        "give the likelihood the total of the data, Multinomial(..., total_count=N)",
+        total=total,
+    )
+
+
 _OF_CLASS = {
     tfd.Bernoulli: _BINARY,
     tfd.OneHotCategorical: _ONE_HOT,
     tfd.ContinuousBernoulli: _UNIT,
-    tfd.Beta: _UNIT,
+    tfd.Beta: _OPEN_UNIT,
     tfd.Poisson: _COUNTS,
     tfd.NegativeBinomial: _COUNTS,
 }
@@ -161,7 +185,8 @@ def support_of(distribution: tfd.Distribution) -> Support:
 
     Args:
         distribution: The likelihood. Discrete distributions of this package say their number of
-            levels in an attribute `levels`; wrappers such as `tfd.Independent` are looked through.
+            levels in an attribute `levels`, those of counts their total in `trials`; wrappers such
+            as `tfd.Independent` are looked through.
 
     Returns:
         The support; the real numbers where nothing else is known.
@@ -173,6 +198,8 @@ def support_of(distribution: tfd.Distribution) -> Support:
     distribution = concrete(distribution)
     if isinstance(getattr(distribution, "levels", None), int):
         return _levels(distribution.levels)
+    if isinstance(getattr(distribution, "trials", None), int):
+        return _trials(distribution.trials)
     for known, support in _OF_CLASS.items():
         if isinstance(distribution, known):
             return support

@@ -1,11 +1,13 @@
 """Probability layers for Keras 3: from a tensor of parameters to a `tfd.Distribution`."""
 
 from tfvae.distributions.coercible import TensorDistribution, concrete
+from tfvae.layers.affine_coupling_flow import AffineCouplingFlow
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.autoregressive_transform import AutoregressiveTransform
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.bernoulli import IndependentBernoulli
+from tfvae.layers.beta import IndependentBeta
 from tfvae.layers.categorical import IndependentCategorical
 from tfvae.layers.continuous_bernoulli import IndependentContinuousBernoulli
 from tfvae.layers.convolution_reparameterization import (
@@ -35,17 +37,27 @@ from tfvae.layers.gaussian_process import VariationalGaussianProcess
 from tfvae.layers.initializers import BlockwiseInitializer
 from tfvae.layers.inverse_autoregressive_flow import InverseAutoregressiveFlow
 from tfvae.layers.kl import KLDivergenceAddLoss, KLDivergenceRegularizer
+from tfvae.layers.laplace import IndependentLaplace
+from tfvae.layers.log_cosh import IndependentLogCosh
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
 from tfvae.layers.mixture_one_hot import CategoricalMixtureOfOneHotCategorical
+from tfvae.layers.multinomial import Multinomial
 from tfvae.layers.multivariate_normal import MultivariateNormalTriL
 from tfvae.layers.negative_binomial import IndependentNegativeBinomial, ZeroInflatedNegativeBinomial
 from tfvae.layers.noise_scope import noise, noise_seed
 from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.one_hot_categorical import OneHotCategorical
+from tfvae.layers.optimal_scale_normal import OptimalScaleNormal
+from tfvae.layers.ordinal import IndependentOrdinal
+from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poisson import IndependentPoisson
+from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
+from tfvae.layers.spline_coupling_flow import SplineCouplingFlow
+from tfvae.layers.student import IndependentStudent
+from tfvae.layers.sylvester_flow import SylvesterFlow
 from tfvae.layers.transformed import TransformedDistribution
 from tfvae.layers.variable_layer import VariableLayer
 from tfvae.layers.variational_loss import VariationalLoss
@@ -59,6 +71,7 @@ from tfvae.layers.weight_functions import (
 from tfvae.layers.weight_norm import WeightNorm
 
 __all__ = [
+    "AffineCouplingFlow",
     "AutoregressiveNetwork",
     "AutoregressiveTransform",
     "BayesianLayer",
@@ -81,12 +94,17 @@ __all__ = [
     "ExponentiatedQuadratic",
     "FactorizedLayer",
     "IndependentBernoulli",
+    "IndependentBeta",
     "IndependentCategorical",
     "IndependentContinuousBernoulli",
+    "IndependentLaplace",
+    "IndependentLogCosh",
     "IndependentLogistic",
     "IndependentNegativeBinomial",
     "IndependentNormal",
+    "IndependentOrdinal",
     "IndependentPoisson",
+    "IndependentStudent",
     "InverseAutoregressiveFlow",
     "KLDivergenceAddLoss",
     "KLDivergenceRegularizer",
@@ -94,10 +112,16 @@ __all__ = [
     "MixtureLogistic",
     "MixtureNormal",
     "MixtureSameFamily",
+    "Multinomial",
     "MultivariateNormalTriL",
     "OneHotCategorical",
+    "OptimalScaleNormal",
+    "PlanarFlow",
     "PowerSpherical",
+    "RadialFlow",
     "RelaxedOneHotCategorical",
+    "SplineCouplingFlow",
+    "SylvesterFlow",
     "TensorDistribution",
     "TransformedDistribution",
     "VariableLayer",

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from typing import Literal
-
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer, min_scale_of, positive
-from tfvae.options.bounds import Positive
+from tfvae.layers.loc_scale import LocScaleLayer
 
 tfd = tfp.distributions
 
@@ -20,7 +14,7 @@ __all__ = ["IndependentNormal"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class IndependentNormal(DistributionLayer):
+class IndependentNormal(LocScaleLayer):
     """Independent normals: p(x) = Π_j N(x_j; μ_j, σ_j²).
 
     Args:
@@ -45,46 +39,6 @@ class IndependentNormal(DistributionLayer):
 
     roles = ("posterior", "likelihood")
 
-    def __init__(
-        self,
-        event_shape: int | Sequence[int] = (),
-        convert_to_tensor_fn: str | Callable = "sample",
-        validate_args: bool = False,
-        *,
-        scale: Literal["learned", "shared"] | Positive = "learned",
-        min_scale: Positive = 1e-3,
-        **kwargs,
-    ):
-        super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        fixed = isinstance(scale, (int, float)) and scale > 0
-        if not (fixed or scale in ("learned", "shared")):
-            raise UserError(f"scale takes 'learned', 'shared' or a number above 0, got {scale!r}")
-        self.scale = scale
-        self.min_scale = min_scale_of(min_scale)
-        self.params_per_element = 2 if scale == "learned" else 1
-
-    def build(self, input_shape):
-        """Makes the shared scale, σ = 1 at the start."""
-        super().build(input_shape)
-        if self.scale == "shared":
-            one = math.log(math.expm1(1.0 - min(self.min_scale, 0.5)))
-            self.raw_scale = self.add_weight(
-                shape=(), initializer=keras.initializers.Constant(one), name="raw_scale"
-            )
-
-    def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        """Makes the normals of `[*batch, params_size]` parameters."""
-        if self.scale == "learned":
-            loc, raw = self.split(params)
-            scale = positive(raw, self.min_scale)
-        else:
-            (loc,) = self.split(params)
-            if self.scale == "shared":
-                scale = positive(tf.convert_to_tensor(self.raw_scale), self.min_scale)
-            else:
-                scale = tf.constant(self.scale, loc.dtype)
-        return self.independent(tfd.Normal(loc, scale, validate_args=self.validate_args))
-
-    def get_config(self) -> dict:
-        """Configuration for saving."""
-        return {**super().get_config(), "scale": self.scale, "min_scale": self.min_scale}
+    def make_elements(self, loc: tf.Tensor, scale: tf.Tensor) -> tfd.Distribution:
+        """Makes the normal of each element."""
+        return tfd.Normal(loc, scale, validate_args=self.validate_args)

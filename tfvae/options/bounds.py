@@ -18,6 +18,7 @@ __all__ = [
     "Count",
     "Depth",
     "Examples",
+    "Freedom",
     "Momentum",
     "Number",
     "Positive",
@@ -67,5 +68,6 @@ Momentum = Annotated[float, Bounds(0, 1, below=True)]
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
 Weight = Annotated[float, Bounds(0)]  # of a term in a loss
 Positive = Annotated[float, Bounds(0, above=True)]
+Freedom = Annotated[float, Bounds(1, above=True)]  # degrees of freedom, where there is a mean
 Share = Annotated[float, Bounds(0, 1)]
 Widths = Annotated[Sequence[int], Bounds(1, UNITS)]  # units of one layer after the other

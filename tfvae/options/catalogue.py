@@ -51,6 +51,7 @@ class Part(NamedTuple):
         summary: The first line of its docstring.
         arguments: All that its signature has; of a recipe, with those of the one it extends.
         own: Of a recipe, the names of the arguments that it does not have of another one.
+        fixed: Of a recipe, the names of the parts that it decides by itself, by the axis.
         values: Of a likelihood, the kind of data that it takes, `"unit"` or `"levels"`.
     """
 
@@ -61,6 +62,7 @@ class Part(NamedTuple):
     summary: str
     arguments: dict[str, Option]
     own: frozenset[str]
+    fixed: dict[str, str]
     values: str | None
 
     @property
@@ -95,13 +97,20 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() if "_" not in name else name
 
 
+def _fixes(symbol: Symbol) -> tuple | dict[str, str]:
+    """What a recipe decides by itself, as `extends` is told."""
+    extends = symbol.decorator("extends")
+    keywords = extends.keywords if extends else ()
+    return {k.arg: ast.literal_eval(k.value) for k in keywords}.get("fixes", ())
+
+
 def _recipe(symbol: Symbol) -> tuple[dict[str, Option], frozenset[str]]:
     """The arguments of a recipe, with those of the recipe that it extends, and its own ones."""
     own = symbol.options()
     extends = symbol.decorator("extends")
     if extends is None:
         return own, frozenset(own)
-    fixed = {k.arg: ast.literal_eval(k.value) for k in extends.keywords}.get("fixes", ())
+    fixed = _fixes(symbol)
     base, _ = _recipe(symbol.source.find(ast.unparse(extends.args[0])))
     rest = {name: option for name, option in base.items() if name not in {*own, *fixed}}
     more = {
@@ -155,7 +164,9 @@ def parts(axis: str) -> dict[str, Part]:
             name = snake_case(public)
             summary = " ".join(summary.split())
             values = symbol.attribute("values")
-            found[name] = Part(name, axis, module, public, summary, arguments, own, values)
+            fixes = _fixes(symbol) if axis == "recipe" else ()
+            fixed = fixes if isinstance(fixes, dict) else {}
+            found[name] = Part(name, axis, module, public, summary, arguments, own, fixed, values)
     return dict(sorted(found.items()))
 
 

@@ -5,8 +5,10 @@ from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.code_transformer import CodeTransformer
 from tfvae.priors.conditional_normal import ConditionalNormal
 from tfvae.priors.fixed import Fixed
+from tfvae.priors.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from tfvae.priors.mixture_of_normals import MixtureOfNormals
 from tfvae.priors.real_nvp import RealNVP
+from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.vamp_prior import VampPrior
 
@@ -15,9 +17,11 @@ __all__ = [
     "CodeTransformer",
     "ConditionalNormal",
     "Fixed",
+    "MaskedAutoregressiveFlow",
     "MixtureOfNormals",
     "Prior",
     "RealNVP",
+    "SphericalUniform",
     "StandardNormal",
     "VampPrior",
 ]

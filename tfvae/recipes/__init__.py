@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tfvae import options
+from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
+from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import dreg, iwae, miwae
 from tfvae.recipes.quantized import vq_vae
@@ -19,12 +21,18 @@ __all__ = [
     "dreg",
     "factor_vae",
     "get",
+    "hyperspherical_vae",
     "iaf_vae",
     "iwae",
     "ladder_vae",
+    "logcosh_vae",
     "miwae",
     "names",
     "nvp_vae",
+    "planar_vae",
+    "sigma_vae",
+    "spline_vae",
+    "sylvester_vae",
     "takes_labels",
     "two_layer_vae",
     "vae",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from tfvae.errors import UserError, unknown_name
@@ -15,7 +15,9 @@ __all__ = ["extends"]
 Recipe = TypeVar("Recipe", bound=Callable)
 
 
-def extends(base: Callable, *, fixes: Sequence[str] = ()) -> Callable[[Recipe], Recipe]:
+def extends(
+    base: Callable, *, fixes: Sequence[str] | Mapping[str, str] = ()
+) -> Callable[[Recipe], Recipe]:
     """Gives a recipe the arguments of another one, as its `**options`, with their defaults.
 
     They stand in its signature, where `help`, editors and the command line look, and one that it
@@ -23,7 +25,8 @@ def extends(base: Callable, *, fixes: Sequence[str] = ()) -> Callable[[Recipe], 
 
     Args:
         base: The recipe that it calls.
-        fixes: Arguments of `base` that it decides by itself.
+        fixes: Arguments of `base` that it decides by itself; as a mapping, to the names of the
+            parts that it takes: the command line loads the data for that likelihood.
 
     Returns:
         The decorator.

@@ -15,6 +15,7 @@ from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.objectives import ELBO, Objective
 from tfvae.options import find
+from tfvae.priors import Prior, SphericalUniform
 
 tfd = tfp.distributions
 
@@ -144,7 +145,7 @@ def prior_of(value: object, head: keras.layers.Layer, conditioner: keras.layers.
     return make(**options)
 
 
-def uniform_of(head: keras.layers.Layer) -> tfd.Distribution | None:
+def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
     """The uniform prior of a posterior that is not on all real numbers.
 
     A density on the sphere or the simplex has no KL from one on the space around it.
@@ -157,7 +158,7 @@ def uniform_of(head: keras.layers.Layer) -> tfd.Distribution | None:
     """
     event = getattr(head, "event_shape", None)
     if isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
-        return tfd.SphericalUniform(event[-1])
+        return SphericalUniform()
     if isinstance(head, layers.RelaxedOneHotCategorical):
         if head.straight_through:
             one = tfd.OneHotCategorical(logits=tf.zeros(event), dtype=tf.float32)

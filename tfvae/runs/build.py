@@ -40,12 +40,13 @@ def load_data(
         Batches of x, or of (x, label) for a recipe that takes labels.
     """
     options.setdefault("labels", recipes.takes_labels(config.recipe))
+    likelihood = find("recipe", config.recipe).fixed.get("likelihood", config.likelihood)
     return data.load(
         config.dataset,
         split,
         config.batch_size,
-        binarization=config.binarization if config.likelihood == "bernoulli" else "none",
-        values=find("likelihood", config.likelihood).values,
+        binarization=config.binarization if likelihood == "bernoulli" else "none",
+        values=find("likelihood", likelihood).values,
         seed=config.seed,
         size=tuple(config.image_size) or None,
         damaged=config.damaged,

@@ -221,10 +221,11 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
             f"config.beta_schedule.name={config.beta_schedule.name}: the recipe {config.recipe} "
             "has no beta: leave it out"
         )
-    if config.likelihood != "bernoulli" and config.binarization not in ("auto", "none"):
+    likelihood = recipe.fixed.get("likelihood", config.likelihood)
+    if likelihood != "bernoulli" and config.binarization not in ("auto", "none"):
         raise UserError(
             f"config.binarization={config.binarization} is for config.likelihood=bernoulli, not "
-            f"{config.likelihood}: take auto or none"
+            f"{likelihood}: take auto or none"
         )
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")

@@ -64,10 +64,11 @@ def section(axis: str, name: str) -> str:
         name: Its name.
 
     Returns:
-        The name; with `_posterior` behind it where a likelihood has the same.
+        The name; with the axis behind it where a likelihood has the same, or a field of every
+        recipe: `normal_posterior`, `beta_likelihood`.
     """
-    both = axis == "posterior" and name in parts("likelihood")
-    return f"{name}_posterior" if both else name
+    taken = parts("likelihood") if axis == "posterior" else of_the_model()
+    return f"{name}_{axis}" if name in taken else name
 
 
 def _options_of(axis: str, name: str) -> dict[str, Option]:
