@@ -21,6 +21,7 @@ from tfvae.latents import LatentStructure, OneGroup
 from tfvae.layers.noise_scope import noise
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
+from tfvae.options.keywords import ModelOptions, Unpack
 from tfvae.priors import Fixed, Prior
 from tfvae.trainer.keras_compat import layers_of
 from tfvae.trainer.model import ObjectiveModel
@@ -86,7 +87,7 @@ class VAE(ObjectiveModel):
         latents: LatentStructure | None = None,
         scale_inputs: bool | None = None,
         seed: int = 0,
-        **kwargs,
+        **kwargs: Unpack[ModelOptions],
     ):
         super().__init__(objective or ELBO(), seed=seed, **kwargs)
         for name, part, base in [

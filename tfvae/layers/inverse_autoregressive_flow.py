@@ -12,6 +12,7 @@ from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 from tfvae.options.bounds import Count, Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -166,7 +167,7 @@ class InverseAutoregressiveFlow(DistributionLayer):
         gate_bias: float = 2.0,
         min_scale: Positive = 1e-3,
         kernel_initializer=None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if len(self.event_shape) != 1:

@@ -16,6 +16,7 @@ from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.layers.symbolic import SymbolicDistribution
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -208,7 +209,7 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         weight=None,
         *,
         test_points: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         kwargs.pop("autocast", None)
         # A cast, such as a mixed policy makes, would leave the sample of the distribution.
