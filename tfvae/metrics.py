@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from tfvae.lazy import public
 from tfvae.options.keywords import MetricOptions, Unpack
 
 __all__ = ["OutsideCount", "Perplexity", "TermMeans"]
+__dir__ = public(__all__)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
