@@ -36,6 +36,7 @@ setup(
         "tensorboard>=2.20",  # tf.summary needs it; TensorFlow 2.21 no longer brings it
         "tensorflow>=2.21",
         "tensorflow-probability[tf]>=0.25",
+        "typing_extensions>=4.6",  # comes with TensorFlow; Unpack for Python 3.10
     ],
     extras_require={
         "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26", "ruff"],

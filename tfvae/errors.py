@@ -8,6 +8,8 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator
 
+from tfvae.lazy import public
+
 __all__ = [
     "LostWorkerError",
     "MissingFileError",
@@ -17,6 +19,7 @@ __all__ = [
     "readable_errors",
     "unknown_name",
 ]
+__dir__ = public(__all__)
 
 
 class UserError(ValueError):

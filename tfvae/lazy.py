@@ -1,12 +1,12 @@
-"""Packages whose parts are imported when they are first asked for."""
+"""What packages show: parts that are imported when first asked for, public names alone."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["attach"]
+__all__ = ["attach", "public"]
 
 
 def attach(package: str, names: Mapping[str, str]) -> tuple[Callable, Callable, list[str]]:
@@ -33,7 +33,19 @@ def attach(package: str, names: Mapping[str, str]) -> tuple[Callable, Callable, 
         module = importlib.import_module(names[name])
         return module if names[name] == f"{package}.{name}" else getattr(module, name)
 
-    def listed() -> list[str]:
-        return sorted(names)
+    return get, public(names), sorted(names)
 
-    return get, listed, sorted(names)
+
+def public(names: Iterable[str]) -> Callable[[], list[str]]:
+    """Makes the `__dir__` of a module, so that editors complete its public names alone.
+
+    A package that imports its parts would list their files, and what it imports for itself.
+
+    Args:
+        names: The public names, `__all__`.
+
+    Returns:
+        The function to be called `__dir__`.
+    """
+    shown = sorted(names)
+    return lambda: list(shown)

@@ -9,10 +9,12 @@ import tensorflow_probability as tfp
 from tfvae.distributions.coercible import concrete
 from tfvae.distributions.targets import fitted_target, fitted_weights
 from tfvae.errors import UserError
+from tfvae.lazy import public
 
 tfd = tfp.distributions
 
 __all__ = ["MeanNegativeLogLikelihood", "NegativeLogLikelihood", "negative_log_likelihood"]
+__dir__ = public(__all__)
 
 
 def negative_log_likelihood(y_true, y_pred) -> tf.Tensor:

@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from tfvae.lazy import public
+from tfvae.options.keywords import MetricOptions, Unpack
+
 __all__ = ["OutsideCount", "Perplexity", "TermMeans"]
+__dir__ = public(__all__)
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -26,7 +30,12 @@ class TermMeans(keras.metrics.Metric):
         2.0
     """
 
-    def __init__(self, names: Sequence[str] | None = None, name: str = "terms", **kwargs):
+    def __init__(
+        self,
+        names: Sequence[str] | None = None,
+        name: str = "terms",
+        **kwargs: Unpack[MetricOptions],
+    ):
         super().__init__(name=name, **kwargs)
         self.names = None
         if names is not None:
@@ -86,7 +95,7 @@ class OutsideCount(keras.metrics.Metric):
         (2, 2)
     """
 
-    def __init__(self, name: str = "outside", **kwargs):
+    def __init__(self, name: str = "outside", **kwargs: Unpack[MetricOptions]):
         super().__init__(name=name, **kwargs)
         self.state = self.add_variable((2,), "zeros", name="state")
 
@@ -125,7 +134,7 @@ class Perplexity(keras.metrics.Metric):
         2.0
     """
 
-    def __init__(self, codes: int, name: str = "perplexity", **kwargs):
+    def __init__(self, codes: int, name: str = "perplexity", **kwargs: Unpack[MetricOptions]):
         super().__init__(name=name, **kwargs)
         self.codes = int(codes)
         self.counts = self.add_variable((self.codes,), "zeros", name="counts")

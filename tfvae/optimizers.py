@@ -7,8 +7,10 @@ import inspect
 import keras
 
 from tfvae.errors import unknown_name
+from tfvae.lazy import public
 
 __all__ = ["optimizer_class", "optimizer_names"]
+__dir__ = public(__all__)
 
 
 def _classes() -> dict[str, type]:

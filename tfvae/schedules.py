@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
+from tfvae.lazy import public
 
 __all__ = [
     "Constant",
@@ -26,6 +27,7 @@ __all__ = [
     "Scheduled",
     "get",
 ]
+__dir__ = public(__all__)
 
 
 class Schedule:

@@ -23,6 +23,7 @@ from tfvae.layers.noise_scope import noise
 from tfvae.networks.conditioning import conditioners_count_once
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
+from tfvae.options.keywords import ModelOptions, Unpack
 from tfvae.priors import Fixed, Prior
 from tfvae.trainer.keras_compat import layers_of
 from tfvae.trainer.model import ObjectiveModel
@@ -88,7 +89,7 @@ class VAE(ObjectiveModel):
         latents: LatentStructure | None = None,
         scale_inputs: bool | None = None,
         seed: int = 0,
-        **kwargs,
+        **kwargs: Unpack[ModelOptions],
     ):
         super().__init__(objective or ELBO(), seed=seed, **kwargs)
         for name, part, base in [

@@ -8,6 +8,7 @@ from tfvae.data.loading import from_arrays, info, load, num_examples
 from tfvae.data.registry import Request, names, register
 from tfvae.data.source import ArraySource, IndexedSource, Source
 from tfvae.data.tfrecord_files import check_tfrecord, write_tfrecord
+from tfvae.lazy import public
 
 # Importing these registered their datasets.
 _REGISTERED = (digits, images, keras_datasets, npz, sprite_source, tfrecord)
@@ -28,3 +29,4 @@ __all__ = [
     "sprites",
     "write_tfrecord",
 ]
+__dir__ = public(__all__)

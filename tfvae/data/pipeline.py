@@ -19,6 +19,9 @@ from tfvae.data.worker_shares import can_share
 
 __all__ = ["build_dataset"]
 
+# To convert the functions of a data set takes autograph most of a second, and finds nothing to do.
+as_it_stands = tf.autograph.experimental.do_not_convert
+
 
 def build_dataset(
     source: Source,
@@ -71,6 +74,7 @@ def _dataset(
     # arrays may go now that the part asked for is in a tensor.
     items = source.items
 
+    @as_it_stands
     def batches(epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         """The batches of an epoch, each beside a number that no other batch has."""
         # Unshuffled data are for evaluation: always epoch 0, so that a repeat gives the same.
@@ -79,6 +83,7 @@ def _dataset(
         counter = tf.data.Dataset.range(epoch * 2**32 + first, tf.int64.max)
         return tf.data.Dataset.zip(Rows(counter, items(order, epoch, first)))
 
+    @as_it_stands
     def example(rows: Rows) -> Any:
         positions, raw, label = read(rows.item)
         whole = order.size_of(rows.counter % 2**32)
@@ -110,14 +115,16 @@ def _finished(dataset: tf.data.Dataset, size: int) -> tf.data.Dataset:
 def _endless(batches: Callable, *, steps: int, start_step: int) -> tf.data.Dataset:
     """Epoch after epoch, from the batch that an uninterrupted run would come to next."""
     start_epoch, start = divmod(start_step, steps)
-    return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(
-        lambda epoch: batches(epoch, tf.where(epoch == start_epoch, start, 0))
-    )
+
+    def batches_of(epoch: tf.Tensor) -> tf.data.Dataset:
+        return batches(epoch, tf.where(epoch == start_epoch, start, 0))
+
+    return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(as_it_stands(batches_of))
 
 
 def _one(batches: Callable, *, epoch: Callable[[], Any], start_step: int) -> tf.data.Dataset:
     """One epoch, whose number is asked for when an iteration begins."""
-    return tf.data.Dataset.range(1).flat_map(lambda _: batches(epoch(), start_step))
+    return tf.data.Dataset.range(1).flat_map(as_it_stands(lambda _: batches(epoch(), start_step)))
 
 
 def _epoch(order: Order, epoch: tf.Variable | None) -> Callable[[], Any]:

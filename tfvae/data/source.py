@@ -46,7 +46,7 @@ class Source(abc.ABC):
         """Prepares the reading of the examples at the positions `part`.
 
         The function that it returns turns one item into positions, raw pixels and labels; it is
-        called inside a graph.
+        called inside a graph, as it stands: autograph converts no `if` or `for` of it.
         """
 
     def paths(self, most: int) -> list[str]:

@@ -22,8 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.errors import UserError
+from tfvae.lazy import public
 
 __all__ = ["FACTORS", "NUM_IMAGES", "SHAPES", "SIZE", "factors", "images", "index"]
+__dir__ = public(__all__)
 
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "x": 32, "y": 32}
 SHAPES = ("square", "ellipse", "heart")

@@ -4,6 +4,7 @@ from tfvae.distribute.replicas import all_replicas_sum, batch_mean, global_batch
 from tfvae.distribute.seeds import as_seed, fold_in, replica_seed
 from tfvae.distribute.strategies import strategy
 from tfvae.distribute.workers import is_chief
+from tfvae.lazy import public
 
 __all__ = [
     "all_replicas_sum",
@@ -15,3 +16,4 @@ __all__ = [
     "replica_seed",
     "strategy",
 ]
+__dir__ = public(__all__)

@@ -9,6 +9,7 @@ from tfvae.distributions.divergences import (
 from tfvae.distributions.elbo import EvidenceLowerBound, elbo
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import Latent, ObjectiveOutput, VAEOutput
+from tfvae.lazy import public
 
 __all__ = [
     "EvidenceLowerBound",
@@ -22,3 +23,4 @@ __all__ = [
     "monte_carlo_kl",
     "support_of",
 ]
+__dir__ = public(__all__)

@@ -9,6 +9,7 @@ from tfvae.latents.stochastic_layers import StochasticLayers
 from tfvae.latents.top_down import TopDown
 from tfvae.latents.vector_quantizer import VectorQuantizer
 from tfvae.latents.very_deep import VeryDeepBlock, very_deep_blocks
+from tfvae.lazy import public
 
 __all__ = [
     "Block",
@@ -23,3 +24,4 @@ __all__ = [
     "VeryDeepBlock",
     "very_deep_blocks",
 ]
+__dir__ = public(__all__)

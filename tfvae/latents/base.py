@@ -12,6 +12,7 @@ from tfvae.distributions.moments import mean_of
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.networks.conditioning import HasConditioner
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -44,7 +45,7 @@ class LatentStructure(keras.layers.Layer):
 
     has_noise = True  # whether q(z|x) has more than one value of z
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Unpack[LayerOptions]):
         # Probability is float32 under a mixed precision policy too.
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
         super().__init__(**kwargs)

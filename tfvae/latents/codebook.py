@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
 from tfvae.latents.example_weights import weights_of
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["Codebook"]
 
@@ -35,7 +36,14 @@ class Codebook(keras.layers.Layer):
         Dhariwal et al., "Jukebox", 2020, Section 3 (restarts).
     """
 
-    def __init__(self, codes: int, *, decay: float = 0.99, restart: float = 0.05, **kwargs):
+    def __init__(
+        self,
+        codes: int,
+        *,
+        decay: float = 0.99,
+        restart: float = 0.05,
+        **kwargs: Unpack[LayerOptions],
+    ):
         super().__init__(**kwargs)
         self.codes, self.decay, self.restart = codes, decay, restart
 

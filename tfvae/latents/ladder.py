@@ -12,6 +12,7 @@ from tfvae.errors import UserError
 from tfvae.latents.block import Block
 from tfvae.layers.normal import IndependentNormal
 from tfvae.networks import MLP, Encoder
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -52,7 +53,7 @@ class LadderBlock(Block):
         level: int,
         hidden: Sequence[int] | None = None,
         activation="relu",
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.size, self.level = int(size), int(level)

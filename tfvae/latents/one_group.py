@@ -12,6 +12,7 @@ from tfvae.distributions.coercible import returned
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.latents.base import LatentStructure, ungated
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.temperature import tempered
@@ -40,7 +41,7 @@ class OneGroup(LatentStructure):
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, Section 2.
     """
 
-    def __init__(self, prior: Prior | None = None, **kwargs):
+    def __init__(self, prior: Prior | None = None, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         if not isinstance(prior, (Prior, type(None))):
             raise UserError(f"prior takes a tfvae.priors.Prior, got {prior!r}")

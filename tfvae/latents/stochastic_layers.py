@@ -13,6 +13,7 @@ from tfvae.distributions.coercible import returned
 from tfvae.errors import UserError
 from tfvae.latents.hierarchy import Hierarchy
 from tfvae.networks.conditioning import join
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -68,7 +69,7 @@ class StochasticLayers(Hierarchy):
         generation: Sequence[keras.layers.Layer],
         *,
         conditioner: keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(conditioner=conditioner, **kwargs)
         if not inference or len(generation) != len(inference) - (conditioner is None):

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.latents.block import Block
 from tfvae.latents.hierarchy import Hierarchy
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -44,7 +45,7 @@ class TopDown(Hierarchy):
         blocks: Sequence[Block],
         *,
         conditioner: keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(conditioner=conditioner, **kwargs)
         if not blocks or not all(isinstance(block, Block) for block in blocks):

@@ -17,6 +17,7 @@ from tfvae.latents.base import ConditionalStructure, ungated
 from tfvae.latents.codebook import Codebook
 from tfvae.latents.example_weights import weights_of
 from tfvae.metrics import Perplexity
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.temperature import tempered
 
@@ -87,7 +88,7 @@ class VectorQuantizer(ConditionalStructure):
         decay: float = 0.99,
         restart: float = 0.05,
         conditioner: keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(conditioner=conditioner, **kwargs)
         for name, value, low in [("codes", codes, 2), ("size", 1 if size is None else size, 1)]:

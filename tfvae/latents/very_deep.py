@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.latents.block import Block
 from tfvae.networks.bottleneck import Bottleneck
+from tfvae.options.keywords import LayerOptions, Unpack, VeryDeepBlockOptions
 
 tfd = tfp.distributions
 
@@ -61,7 +62,7 @@ class VeryDeepBlock(Block):
         latent: int = 16,
         bottleneck: float = 0.25,
         depth: int = 1,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         if source and size % source:
@@ -140,7 +141,7 @@ def _unpool(state: tf.Tensor, factor: int) -> tf.Tensor:
     return tf.repeat(tf.repeat(state, factor, axis=1), factor, axis=2)
 
 
-def very_deep_blocks(depths: str, **options) -> list[VeryDeepBlock]:
+def very_deep_blocks(depths: str, **options: Unpack[VeryDeepBlockOptions]) -> list[VeryDeepBlock]:
     """The blocks of a string such as `"14x2,7x3,1x1"`, the top one first.
 
     Args:

@@ -69,6 +69,7 @@ from tfvae.layers.weight_functions import (
     default_multivariate_normal_fn,
 )
 from tfvae.layers.weight_norm import WeightNorm
+from tfvae.lazy import public
 
 __all__ = [
     "AffineCouplingFlow",
@@ -141,3 +142,4 @@ __all__ = [
     "noise_seed",
     "standard_normal_prior",
 ]
+__dir__ = public(__all__)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfvae.errors import UserError, unknown_name
 from tfvae.layers.autoregressive_masks import autoregressive_masks
 from tfvae.layers.sizes import count_of, event_shape_of
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["AutoregressiveNetwork"]
 
@@ -74,7 +75,7 @@ class AutoregressiveNetwork(keras.layers.Layer):
         kernel_constraint=None,
         bias_constraint=None,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = keras.config.dtype_policy().variable_dtype

@@ -13,6 +13,7 @@ from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.conversions import converter
+from tfvae.options.keywords import DistributionOptions, Unpack
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -52,7 +53,7 @@ class AutoregressiveTransform(DistributionLayer):
         self,
         made: AutoregressiveNetwork,
         convert_to_tensor_fn: str | Callable = "sample",
-        **kwargs,
+        **kwargs: Unpack[DistributionOptions],
     ):
         super().__init__((), convert_to_tensor_fn, **kwargs)
         if made.params != 2:

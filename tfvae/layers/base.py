@@ -15,6 +15,7 @@ from tfvae.errors import UserError
 from tfvae.layers.conversions import conversion, converter
 from tfvae.layers.sizes import count_of, event_shape_of
 from tfvae.layers.symbolic import SymbolicDistribution
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -120,7 +121,7 @@ class DistributionLayer(keras.layers.Layer):
         event_shape: int | Sequence[int] = (),
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         # float32 whatever the policy: in 16 bits a log-probability would be wrong by nats.
         wide = keras.dtype_policies.get(kwargs.pop("dtype", None)).variable_dtype == "float64"

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.divergences import analytic_kl, check_shapes
 from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -63,7 +64,13 @@ class BayesianLayer(keras.layers.Layer):
 
     FUNCTIONS = ()  # names of the arguments that are functions
 
-    def __init__(self, *, activation=None, kl_weight: float | Callable | None = None, **kwargs):
+    def __init__(
+        self,
+        *,
+        activation=None,
+        kl_weight: float | Callable | None = None,
+        **kwargs: Unpack[LayerOptions],
+    ):
         super().__init__(**kwargs)
         self.activation = keras.activations.get(activation)
         self.kl_weight = kl_weight

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -94,7 +95,7 @@ class IndependentBernoulli(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         sample_dtype: str | None = None,
         validate_args: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.sample_dtype = sample_dtype and tf.as_dtype(sample_dtype).name

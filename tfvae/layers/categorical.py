@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.outside import are_levels, zero_outside
 from tfvae.layers.base import DistributionLayer, levels_of
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -86,7 +87,7 @@ class IndependentCategorical(DistributionLayer):
         validate_args: bool = False,
         *,
         levels: int = 256,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.levels = self.params_per_element = levels_of(levels)

@@ -16,6 +16,7 @@ from tfvae.layers.linear_maps import DenseMap
 from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.weight_distribution import WeightDistribution
 from tfvae.layers.weight_functions import MeanFieldNormal, default_multivariate_normal_fn
+from tfvae.options.keywords import MapOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -78,7 +79,7 @@ class DenseVariational(DenseMap, BayesianLayer):
         activation=None,
         use_bias: bool = True,
         activity_regularizer=None,
-        **kwargs,
+        **kwargs: Unpack[MapOptions],
     ):
         super().__init__(
             units,

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -55,7 +56,7 @@ class DiscretizedLogistic(DistributionLayer):
         *,
         levels: int = 256,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.levels = levels_of(levels)

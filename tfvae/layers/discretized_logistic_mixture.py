@@ -14,6 +14,7 @@ from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, levels_of, min_scale_of, positive
 from tfvae.layers.levels_logistic import LevelsLogistic, logistic_log_mass, logistic_moments
 from tfvae.options.bounds import Count, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -206,7 +207,7 @@ class DiscretizedLogisticMixture(DistributionLayer):
         num_components: Count = 10,
         levels: int = 256,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         if not self.event_shape or self.event_shape[-1] > 4:

@@ -12,6 +12,7 @@ from tfvae.distributions.coercible import TensorDistribution
 from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
+from tfvae.options.keywords import DistributionOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -46,7 +47,7 @@ class DistributionLambda(DistributionLayer):
         self,
         make_distribution_fn: Callable,
         convert_to_tensor_fn: str | Callable = "sample",
-        **kwargs,
+        **kwargs: Unpack[DistributionOptions],
     ):
         super().__init__((), convert_to_tensor_fn, **kwargs)
         if not callable(make_distribution_fn):

@@ -14,6 +14,7 @@ from tfvae.layers.bayesian import BayesianLayer, exact_or_monte_carlo_kl
 from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.weight_distribution import WeightStore
 from tfvae.layers.weight_functions import MeanFieldNormal, default_multivariate_normal_fn
+from tfvae.options.keywords import BayesianOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -61,7 +62,7 @@ class FactorizedLayer(BayesianLayer):
         bias_prior_fn=None,
         bias_divergence_fn=exact_or_monte_carlo_kl,
         seed: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[BayesianOptions],
     ):
         super().__init__(**kwargs)
         given = locals()

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.options.keywords import LayerOptions, Unpack
+
 __all__ = ["ExponentiatedQuadratic"]
 
 
@@ -27,7 +29,9 @@ class ExponentiatedQuadratic(keras.layers.Layer):
         4.0
     """
 
-    def __init__(self, amplitude: float = 1.0, length_scale: float = 1.0, **kwargs):
+    def __init__(
+        self, amplitude: float = 1.0, length_scale: float = 1.0, **kwargs: Unpack[LayerOptions]
+    ):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = keras.config.dtype_policy().variable_dtype
         super().__init__(**kwargs)

@@ -12,6 +12,7 @@ from tfvae.distributions.targets import fitted_target
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, saved_function
 from tfvae.layers.sizes import count_of
+from tfvae.options.keywords import DistributionOptions, Unpack
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -65,7 +66,7 @@ class VariationalGaussianProcess(DistributionLayer):
         mean_fn: Callable | None = None,
         jitter: float = 1e-6,
         convert_to_tensor_fn: str | Callable = "sample",
-        **kwargs,
+        **kwargs: Unpack[DistributionOptions],
     ):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = kernel_provider.variable_dtype

@@ -11,6 +11,7 @@ from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.flow_posterior import FlowPosterior, FlowStep
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["InverseAutoregressiveFlow"]
 
@@ -134,7 +135,7 @@ class InverseAutoregressiveFlow(FlowPosterior):
         gate_bias: float = 2.0,
         min_scale: Positive = 1e-3,
         kernel_initializer=None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             event_size,

@@ -16,6 +16,7 @@ from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.layers.symbolic import SymbolicDistribution
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -209,7 +210,7 @@ class KLDivergenceAddLoss(keras.layers.Layer):
         weight=None,
         *,
         test_points: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         kwargs.pop("autocast", None)
         # A cast, as of a mixed policy, would return the sample in place of the distribution.

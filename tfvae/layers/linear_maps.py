@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.layers.sizes import count_of, event_shape_of
+from tfvae.options.keywords import ConvolutionOptions, FactorizedOptions, Unpack
 
 __all__ = ["ConvolutionMap", "DenseMap"]
 
@@ -29,7 +30,12 @@ class DenseMap:
     """
 
     def __init__(
-        self, units: int, activation=None, activity_regularizer=None, trainable=True, **kwargs
+        self,
+        units: int,
+        activation=None,
+        activity_regularizer=None,
+        trainable=True,
+        **kwargs: Unpack[FactorizedOptions],
     ):
         super().__init__(
             activation=activation,
@@ -88,7 +94,7 @@ class ConvolutionMap:
         dilation_rate=1,
         activation=None,
         activity_regularizer=None,
-        **kwargs,
+        **kwargs: Unpack[ConvolutionOptions],
     ):
         super().__init__(activation=activation, activity_regularizer=activity_regularizer, **kwargs)
         self.filters = count_of("filters", filters)

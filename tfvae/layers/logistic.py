@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -46,7 +47,7 @@ class IndependentLogistic(DistributionLayer):
         validate_args: bool = False,
         *,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.min_scale = min_scale_of(min_scale)

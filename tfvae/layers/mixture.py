@@ -16,6 +16,7 @@ from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -66,7 +67,7 @@ class MixtureSameFamily(DistributionLayer):
         validate_args: bool = False,
         *,
         reparameterize: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         if not isinstance(component_layer, DistributionLayer):
             raise UserError(
@@ -140,7 +141,7 @@ class _MixtureOf(MixtureSameFamily):
         *,
         min_scale: Positive = 1e-3,
         reparameterize: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         dtype = kwargs.get("dtype")
         component = self.component(

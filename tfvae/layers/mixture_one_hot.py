@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfvae.layers.mixture import Mixture, MixtureSameFamily
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.options.bounds import Count
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -62,7 +63,7 @@ class CategoricalMixtureOfOneHotCategorical(MixtureSameFamily):
         convert_to_tensor_fn: str | Callable = "sample",
         sample_dtype: str | None = None,
         validate_args: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         component = OneHotCategorical(
             event_size, sample_dtype=sample_dtype, dtype=kwargs.get("dtype")

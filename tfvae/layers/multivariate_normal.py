@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -50,7 +51,7 @@ class MultivariateNormalTriL(DistributionLayer):
         validate_args: bool = False,
         *,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if len(self.event_shape) != 1:

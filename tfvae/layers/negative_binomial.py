@@ -13,6 +13,7 @@ from tfvae.distributions.outside import are_counts, zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -155,7 +156,7 @@ class IndependentNegativeBinomial(DistributionLayer):
         *,
         dispersion: Literal["learned", "shared"] = "learned",
         min_dispersion: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         if dispersion not in ("learned", "shared"):

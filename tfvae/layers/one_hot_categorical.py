@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.exact_one_hot import ExactOneHot
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -41,7 +42,7 @@ class OneHotCategorical(DistributionLayer):
         convert_to_tensor_fn: str | Callable = "sample",
         sample_dtype: str | None = None,
         validate_args: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         self.sample_dtype = sample_dtype and tf.as_dtype(sample_dtype).name

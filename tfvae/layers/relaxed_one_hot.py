@@ -14,6 +14,7 @@ from tfvae.layers.base import DistributionLayer
 from tfvae.layers.exact_one_hot import ExactOneHot
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -130,7 +131,7 @@ class RelaxedOneHotCategorical(DistributionLayer):
         *,
         temperature: Positive | Callable = 0.5,
         straight_through: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if not (callable(temperature) or temperature > 0):

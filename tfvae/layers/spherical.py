@@ -13,6 +13,7 @@ from tfvae.layers.base import DistributionLayer, positive
 from tfvae.layers.power_spherical import TurnedPowerSpherical
 from tfvae.layers.von_mises_fisher import ReparameterizedVonMisesFisher
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -33,7 +34,7 @@ class _Spherical(DistributionLayer):
         validate_args: bool = False,
         *,
         min_concentration: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if len(self.event_shape) != 1 or self.event_shape[0] < 2:

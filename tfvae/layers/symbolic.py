@@ -13,6 +13,7 @@ from tfvae.distributions.coercible import ValueOf, concrete
 from tfvae.errors import UserError
 from tfvae.layers.conversions import member_names
 from tfvae.layers.noise_scope import noise_seed
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -93,7 +94,7 @@ class DistributionMethod(keras.layers.Layer):
         TensorShape([5, 2])
     """
 
-    def __init__(self, method: str, **kwargs):
+    def __init__(self, method: str, **kwargs: Unpack[LayerOptions]):
         kwargs.pop("autocast", None)
         # A cast would pass on the value in place of the distribution.
         super().__init__(autocast=False, **kwargs)

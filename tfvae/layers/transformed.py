@@ -14,6 +14,7 @@ from tfvae.distributions.variables import refuse_untracked
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -74,7 +75,7 @@ class TransformedDistribution(DistributionLayer):
         bijector: tfp.bijectors.Bijector | Callable,
         convert_to_tensor_fn: str | Callable = "sample",
         validate_args: bool = False,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         if not isinstance(layer, DistributionLayer):
             raise UserError(f"layer takes a layer of tfvae.layers, got {type(layer).__name__}")

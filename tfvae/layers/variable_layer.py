@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.layers.sizes import event_shape_of
+from tfvae.options.keywords import Unpack, UntypedLayerOptions
 
 __all__ = ["VariableLayer"]
 
@@ -41,7 +42,7 @@ class VariableLayer(keras.layers.Layer):
         initializer="zeros",
         regularizer=None,
         constraint=None,
-        **kwargs,
+        **kwargs: Unpack[UntypedLayerOptions],
     ):
         dtype = dtype or keras.config.dtype_policy().variable_dtype
         super().__init__(dtype=dtype, **kwargs)

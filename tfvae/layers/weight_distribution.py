@@ -10,6 +10,7 @@ from tfvae.distributions.coercible import TensorDistribution
 from tfvae.distributions.variables import refuse_untracked
 from tfvae.layers.conversions import converter
 from tfvae.layers.sizes import event_shape_of
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -72,7 +73,7 @@ class WeightDistribution(keras.layers.Layer):
         TensorShape([4])
     """
 
-    def __init__(self, make_distribution, shape, **kwargs):
+    def __init__(self, make_distribution, shape, **kwargs: Unpack[LayerOptions]):
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = keras.config.dtype_policy().variable_dtype
         super().__init__(**kwargs)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.errors import UserError
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["WeightNorm"]
 
@@ -32,7 +33,9 @@ class WeightNorm(keras.layers.Wrapper):
         Training of Deep Neural Networks", 2016, Eq. 2 and 5-6.
     """
 
-    def __init__(self, layer: keras.layers.Layer, data_init: bool = False, **kwargs):
+    def __init__(
+        self, layer: keras.layers.Layer, data_init: bool = False, **kwargs: Unpack[LayerOptions]
+    ):
         if data_init:
             raise UserError(
                 "data_init=True would be a hidden state of the first call: leave it out, and call "

@@ -1,5 +1,6 @@
 """Encoder and decoder, and the trunks that they are made of."""
 
+from tfvae.lazy import public
 from tfvae.networks.bottleneck_stage import BottleneckStage, bottleneck_stages
 from tfvae.networks.bottom_up import BottomUp
 from tfvae.networks.conv import ConvDown, ConvUp
@@ -20,3 +21,4 @@ __all__ = [
     "ResNetUp",
     "bottleneck_stages",
 ]
+__dir__ = public(__all__)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.networks.chain import Chain
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["Bottleneck"]
 
@@ -39,7 +40,7 @@ class Bottleneck(Chain):
         *,
         residual: bool = False,
         last_scale: float = 1.0,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.residual = residual

@@ -10,6 +10,7 @@ import keras
 from tfvae.errors import UserError
 from tfvae.networks.bottleneck import Bottleneck
 from tfvae.networks.chain import Chain
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["BottleneckStage", "bottleneck_stages"]
 
@@ -42,7 +43,7 @@ class BottleneckStage(Chain):
         pool: int = 1,
         bottleneck: float = 0.25,
         depth: int = 1,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.arguments = {

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfvae.networks.conditional import build_by_call
 from tfvae.networks.conditioning import Conditioned
+from tfvae.options.keywords import ModelOptions, Unpack
 
 __all__ = ["BottomUp"]
 
@@ -39,7 +40,7 @@ class BottomUp(Conditioned):
         stages: Sequence[keras.layers.Layer],
         *,
         conditioner: keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Unpack[ModelOptions],
     ):
         super().__init__(conditioner=conditioner, **kwargs)
         self.stages = list(stages)

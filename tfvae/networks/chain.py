@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from tfvae.options.keywords import LayerOptions, Unpack
+
 __all__ = ["Chain", "ToGrid", "grids"]
 
 
@@ -61,7 +63,7 @@ class ToGrid(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, grid: tuple[int, int], filters: int, **kwargs):
+    def __init__(self, grid: tuple[int, int], filters: int, **kwargs: Unpack[LayerOptions]):
         super().__init__(**kwargs)
         self.output_size = (*grid, filters)
         self.flatten = keras.layers.Flatten(dtype=self.dtype_policy)

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
 from tfvae.networks.conditioning import Conditioned
+from tfvae.options.keywords import ModelOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -51,7 +52,7 @@ class ConditionalNetwork(Conditioned):
         head: keras.layers.Layer,
         *,
         conditioner: keras.layers.Layer | None = None,
-        **kwargs,
+        **kwargs: Unpack[ModelOptions],
     ):
         super().__init__(conditioner=conditioner, **kwargs)
         if not hasattr(head, "params_size"):

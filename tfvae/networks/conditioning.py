@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.networks.shared_layers import serialize_shared
+from tfvae.options.keywords import ModelOptions, Unpack
 
 __all__ = [
     "Conditioned",
@@ -143,7 +144,9 @@ class Conditioned(keras.Model):
         **kwargs: Arguments of `keras.Model`.
     """
 
-    def __init__(self, *, conditioner: keras.layers.Layer | None = None, **kwargs):
+    def __init__(
+        self, *, conditioner: keras.layers.Layer | None = None, **kwargs: Unpack[ModelOptions]
+    ):
         super().__init__(**kwargs)
         self.conditioner = conditioner
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from tfvae.networks.image_trunk import DownTrunk, UpTrunk
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["ConvDown", "ConvUp"]
 
@@ -37,7 +38,7 @@ class ConvDown(DownTrunk):
         kernel_size: int = 3,
         activation="relu",
         units: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             filters, kernel_size=kernel_size, activation=activation, units=units, **kwargs
@@ -77,7 +78,7 @@ class ConvUp(UpTrunk):
         *,
         kernel_size: int = 3,
         activation="relu",
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(filters, size, kernel_size=kernel_size, activation=activation, **kwargs)
         self.stack = [

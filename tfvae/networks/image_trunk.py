@@ -8,6 +8,7 @@ import keras
 
 from tfvae.errors import UserError
 from tfvae.networks.chain import Chain, ToGrid, grids
+from tfvae.options.keywords import LayerOptions, TrunkOptions, Unpack
 
 __all__ = ["DownTrunk", "ImageTrunk", "UpTrunk"]
 
@@ -30,7 +31,12 @@ class ImageTrunk(Chain):
     """
 
     def __init__(
-        self, filters: Sequence[int], *, kernel_size: int = 3, activation="relu", **kwargs
+        self,
+        filters: Sequence[int],
+        *,
+        kernel_size: int = 3,
+        activation="relu",
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         self.filters = integers("filters", filters)
@@ -56,7 +62,9 @@ class ImageTrunk(Chain):
 class DownTrunk(ImageTrunk):
     """Base of the trunks that halve the grid at each stage; `units` as in `ConvDown`."""
 
-    def __init__(self, filters: Sequence[int], *, units: int | None = None, **kwargs):
+    def __init__(
+        self, filters: Sequence[int], *, units: int | None = None, **kwargs: Unpack[TrunkOptions]
+    ):
         super().__init__(filters, **kwargs)
         self.units = units
 
@@ -86,7 +94,7 @@ class DownTrunk(ImageTrunk):
 class UpTrunk(ImageTrunk):
     """Base of the trunks that double the grid at each stage up to `size`."""
 
-    def __init__(self, filters: Sequence[int], size: Sequence[int], **kwargs):
+    def __init__(self, filters: Sequence[int], size: Sequence[int], **kwargs: Unpack[TrunkOptions]):
         super().__init__(filters, **kwargs)
         self.size = integers("size", size)
         if len(self.size) != 2:

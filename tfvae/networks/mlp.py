@@ -9,6 +9,7 @@ import numpy as np
 
 from tfvae.errors import UserError
 from tfvae.networks.chain import Chain
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["MLP"]
 
@@ -27,7 +28,9 @@ class MLP(Chain):
         TensorShape([4, 100])
     """
 
-    def __init__(self, hidden: Sequence[int] = (200, 200), activation="relu", **kwargs):
+    def __init__(
+        self, hidden: Sequence[int] = (200, 200), activation="relu", **kwargs: Unpack[LayerOptions]
+    ):
         super().__init__(**kwargs)
         listed = isinstance(hidden, Sequence) and not isinstance(hidden, str)
         if not listed or not all(isinstance(n, (int, np.integer)) and n > 0 for n in hidden):

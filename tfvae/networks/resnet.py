@@ -9,6 +9,7 @@ import keras
 from tfvae.errors import UserError
 from tfvae.networks.chain import Chain
 from tfvae.networks.image_trunk import DownTrunk, ImageTrunk, UpTrunk
+from tfvae.options.keywords import DownTrunkOptions, TrunkOptions, Unpack, UntypedLayerOptions
 
 __all__ = ["ResNetDown", "ResNetUp", "ResidualBlock"]
 
@@ -25,7 +26,7 @@ class ResidualBlock(Chain):
         **kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, trunk: ImageTrunk, filters: int, **kwargs):
+    def __init__(self, trunk: ImageTrunk, filters: int, **kwargs: Unpack[UntypedLayerOptions]):
         super().__init__(dtype=trunk.dtype_policy, **kwargs)
         first, last = trunk.conv(filters), trunk.conv(filters, kernel_initializer="zeros")
         self.stack = [*activated(trunk), first, *activated(trunk), last]
@@ -89,7 +90,7 @@ class ResNetDown(_Residual, DownTrunk):
         *,
         blocks: int = 2,
         groups: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[DownTrunkOptions],
     ):
         super().__init__(filters, blocks=blocks, groups=groups, **kwargs)
         self.stack = []
@@ -126,7 +127,7 @@ class ResNetUp(_Residual, UpTrunk):
         *,
         blocks: int = 2,
         groups: int | None = None,
-        **kwargs,
+        **kwargs: Unpack[TrunkOptions],
     ):
         super().__init__(filters, size, blocks=blocks, groups=groups, **kwargs)
         self.stack = [self.to_grid()]

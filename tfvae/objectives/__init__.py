@@ -1,5 +1,6 @@
 """Objectives: from data and a model's output to a loss per example."""
 
+from tfvae.lazy import public
 from tfvae.objectives.base import Objective
 from tfvae.objectives.beta_tcvae import BetaTCVAE
 from tfvae.objectives.elbo import ELBO
@@ -9,3 +10,4 @@ from tfvae.objectives.miwae import MIWAE
 from tfvae.objectives.scheduled_number import ScheduledNumber
 
 __all__ = ["ELBO", "IWAE", "MIWAE", "BetaTCVAE", "FactorVAE", "Objective", "ScheduledNumber"]
+__dir__ = public(__all__)

@@ -16,6 +16,7 @@ from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.checks import checked_output
 from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Schedule
 
 __all__ = ["Objective"]
@@ -76,7 +77,9 @@ class Objective(keras.layers.Layer):
 
     needs_examples = False
 
-    def __init__(self, *, samples: int | None = None, kl: str = "auto", **kwargs):
+    def __init__(
+        self, *, samples: int | None = None, kl: str = "auto", **kwargs: Unpack[LayerOptions]
+    ):
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
         super().__init__(**kwargs)
         if kl not in KL_METHODS:

@@ -15,6 +15,7 @@ from tfvae.objectives.latents import one_group
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.total_correlation import log_aggregate_posterior
 from tfvae.options.bounds import Examples, Weight
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
 __all__ = ["BetaTCVAE"]
@@ -68,7 +69,7 @@ class BetaTCVAE(Objective):
         gamma: Weight | Scheduled = 1.0,
         examples: Examples | None = None,
         kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(kl=kl, **kwargs)
         self.alpha, self.beta, self.gamma = alpha, beta, gamma

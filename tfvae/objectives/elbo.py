@@ -14,6 +14,7 @@ from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Count, Weight
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
 __all__ = ["ELBO"]
@@ -71,7 +72,7 @@ class ELBO(Objective):
         capacity: Weight | Scheduled | None = None,
         samples: Count = 1,
         kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         if samples != int(samples) or samples < 1:
             raise UserError(f"samples takes an integer from 1, got {samples!r}")

@@ -19,6 +19,7 @@ from tfvae.objectives.latents import one_group
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.optimizers import optimizer_class
 from tfvae.options.bounds import Positive, Weight, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
 __all__ = ["FactorVAE", "permute_dimensions"]
@@ -116,7 +117,7 @@ class FactorVAE(Objective):
         optimizer: str | dict | keras.optimizers.Optimizer = "adam",
         learning_rate: Positive = 1e-4,
         kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(kl=kl, **kwargs)
         if not units or any(n != int(n) or n < 1 for n in units):

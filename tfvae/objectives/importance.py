@@ -14,6 +14,7 @@ from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
 from tfvae.objectives.latents import has_density, one_group
+from tfvae.options.keywords import ImportanceOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -53,7 +54,9 @@ class ImportanceWeighted(Objective):
         Objectives", 2019, Eq. 8 (dreg).
     """
 
-    def __init__(self, bounds: int, samples: int, gradient: str, **kwargs):
+    def __init__(
+        self, bounds: int, samples: int, gradient: str, **kwargs: Unpack[ImportanceOptions]
+    ):
         for name, value in [("bounds", bounds), ("samples", samples)]:
             if not isinstance(value, numbers.Real) or value != int(value) or value < 1:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")

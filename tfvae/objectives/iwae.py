@@ -8,6 +8,7 @@ import keras
 
 from tfvae.objectives.importance import ImportanceWeighted
 from tfvae.options.bounds import Count
+from tfvae.options.keywords import ImportanceOptions, Unpack
 
 __all__ = ["IWAE"]
 
@@ -44,6 +45,9 @@ class IWAE(ImportanceWeighted):
     """
 
     def __init__(
-        self, samples: Count = 5, gradient: Literal["plain", "stl", "dreg"] = "plain", **kwargs
+        self,
+        samples: Count = 5,
+        gradient: Literal["plain", "stl", "dreg"] = "plain",
+        **kwargs: Unpack[ImportanceOptions],
     ):
         super().__init__(1, samples, gradient, **kwargs)

@@ -8,6 +8,7 @@ import keras
 
 from tfvae.objectives.importance import ImportanceWeighted
 from tfvae.options.bounds import Count
+from tfvae.options.keywords import ImportanceOptions, Unpack
 
 __all__ = ["MIWAE"]
 
@@ -42,7 +43,7 @@ class MIWAE(ImportanceWeighted):
         bounds: Count = 8,
         samples: Count = 8,
         gradient: Literal["plain", "stl", "dreg"] = "plain",
-        **kwargs,
+        **kwargs: Unpack[ImportanceOptions],
     ):
         super().__init__(bounds, samples, gradient, **kwargs)
 

@@ -1,5 +1,6 @@
 """Figures from a model and data; nothing here touches pyplot or any global setting."""
 
+from tfvae.lazy import public
 from tfvae.plots.curves import training_curves
 from tfvae.plots.latent import latent_plane
 from tfvae.plots.output import save, to_image
@@ -22,3 +23,4 @@ __all__ = [
     "training_curves",
     "traversals",
 ]
+__dir__ = public(__all__)

@@ -1,5 +1,6 @@
 """Priors: distributions with weights; with a context, conditional on it."""
 
+from tfvae.lazy import public
 from tfvae.priors.base import Prior
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.code_transformer import CodeTransformer
@@ -25,3 +26,4 @@ __all__ = [
     "StandardNormal",
     "VampPrior",
 ]
+__dir__ = public(__all__)

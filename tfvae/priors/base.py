@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import event_shape_of
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -44,7 +45,9 @@ class Prior(keras.layers.Layer):
         TensorShape([2])
     """
 
-    def __init__(self, event_shape: int | Sequence[int] | None = None, **kwargs):
+    def __init__(
+        self, event_shape: int | Sequence[int] | None = None, **kwargs: Unpack[LayerOptions]
+    ):
         # Probability is float32 under a mixed precision policy too.
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import fold_in
+from tfvae.options.keywords import ModelOptions, Unpack
 
 __all__ = ["CausalTransformer"]
 
@@ -36,7 +37,7 @@ class CausalTransformer(keras.Model):
         heads: int,
         blocks: int,
         conditional: bool = False,
-        **kwargs,
+        **kwargs: Unpack[ModelOptions],
     ):
         super().__init__(**kwargs)
         self.positions = positions

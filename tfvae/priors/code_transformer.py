@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae.data.parallelism import without_tuning
 from tfvae.errors import UserError
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.causal_transformer import CausalTransformer
 from tfvae.priors.code_maps import CodeMaps
 from tfvae.priors.code_prior import CodePrior
@@ -55,7 +56,7 @@ class CodeTransformer(CodePrior):
         steps: int = 1000,
         batch_size: int = 64,
         learning_rate: float = 2e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
         if width % heads:

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers.base import positive
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.conditional import ConditionalPrior
 
 tfd = tfp.distributions
@@ -51,7 +52,7 @@ class ConditionalNormal(ConditionalPrior):
         conditioner: keras.layers.Layer,
         *,
         event_shape: int | Sequence[int] | None = None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, conditioner=conditioner, **kwargs)
 

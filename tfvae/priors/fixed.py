@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.coercible import concrete
 from tfvae.errors import UserError
 from tfvae.layers.tfp_objects import deserialize_tfp, serialize_tfp
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -36,7 +37,7 @@ class Fixed(Prior):
         Dillon et al., "TensorFlow Distributions", 2017 (the distributions).
     """
 
-    def __init__(self, distribution: tfd.Distribution, **kwargs):
+    def __init__(self, distribution: tfd.Distribution, **kwargs: Unpack[LayerOptions]):
         distribution = concrete(distribution)
         if not isinstance(distribution, tfd.Distribution):
             raise UserError(f"distribution takes a tfd.Distribution, got {distribution!r}")

@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.base import positive
 from tfvae.options.bounds import Count, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -50,7 +51,7 @@ class MixtureOfNormals(Prior):
         *,
         event_shape: int | Sequence[int] | None = None,
         min_scale: Positive = 1e-2,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, **kwargs)
         if components != int(components) or components < 1:

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.options.bounds import Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 
 tfb = tfp.bijectors
@@ -54,7 +55,7 @@ class RealNVP(Prior):
         event_shape: int | Sequence[int] | None = None,
         activation: str | Callable = "relu",
         max_log_scale: Positive = 2.0,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, **kwargs)
         if couplings != int(couplings) or couplings < 1:

@@ -13,6 +13,7 @@ from tfvae.data.batches import unpack
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.errors import UserError
 from tfvae.options.bounds import Count
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -55,7 +56,7 @@ class VampPrior(Prior):
         event_shape: int | Sequence[int] | None = None,
         low: float | None = 0.0,
         high: float | None = 1.0,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, **kwargs)
         if pseudo_inputs != int(pseudo_inputs) or pseudo_inputs < 1:

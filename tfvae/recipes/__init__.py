@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tfvae import options
+from tfvae.lazy import public
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
@@ -40,6 +41,7 @@ __all__ = [
     "vdvae",
     "vq_vae",
 ]
+__dir__ = public(__all__)
 
 
 def names() -> list[str]:

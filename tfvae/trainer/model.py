@@ -18,6 +18,7 @@ from tfvae.errors import UserError, readable_errors
 from tfvae.metrics import OutsideCount, TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
+from tfvae.options.keywords import ModelOptions, Unpack
 from tfvae.trainer import keras_compat
 from tfvae.trainer.adam import Adam
 from tfvae.trainer.arguments import (
@@ -78,7 +79,7 @@ class ObjectiveModel(keras.Model):
         **kwargs: Arguments of `keras.Model`.
     """
 
-    def __init__(self, objective: Objective, *, seed: int = 0, **kwargs):
+    def __init__(self, objective: Objective, *, seed: int = 0, **kwargs: Unpack[ModelOptions]):
         # Data are compared with probabilities in float32 whatever the policy: no autocast.
         super().__init__(autocast=False, **kwargs)
         if not isinstance(objective, Objective):
