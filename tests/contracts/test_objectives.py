@@ -85,6 +85,26 @@ def bound(sizes):
     return value
 
 
+def combination(share, sizes):
+    """A share of the negative ELBO of the drawn z, the rest of the negative bound."""
+
+    def value(x, output, step):
+        weights = np.float64(log_importance_weights(x, output))
+        return -share * weights.mean(0) + (1 - share) * bound(sizes)(x, output, step)
+
+    return value
+
+
+def renyi(alpha):
+    """1/(1 − α) log mean w^(1 − α), negative."""
+
+    def value(x, output, step):
+        weights = (1 - alpha) * np.float64(log_importance_weights(x, output))
+        return -(scipy.special.logsumexp(weights, axis=0) - np.log(len(weights))) / (1 - alpha)
+
+    return value
+
+
 # A line: the arguments, and the loss per example in closed form (None where a test file of the
 # objective's own has the values).
 CASES = {
@@ -96,6 +116,12 @@ CASES = {
     ],
     "IWAE": [({"samples": 4}, bound((1, 4)))],
     "MIWAE": [({"bounds": 2, "samples": 3}, bound((2, 3)))],
+    "CIWAE": [({"beta": 0.3, "samples": 4, "gradient": "dreg"}, combination(0.3, (1, 4)))],
+    "PIWAE": [({"bounds": 2, "samples": 3}, bound((1, 6)))],
+    "Renyi": [
+        ({"alpha": -0.5, "samples": 4}, renyi(-0.5)),
+        ({"alpha": 0.6, "samples": 4, "gradient": "dreg"}, renyi(0.6)),
+    ],
     "BetaTCVAE": [({"beta": 3.0, "examples": 40}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
 }
@@ -106,8 +132,15 @@ LINES = [
     for i, (kwargs, value) in enumerate(CASES.get(name, []))
 ]
 every_line = pytest.mark.parametrize(("name", "kwargs", "value"), LINES)
+# What runs the whole of a training step: of those that share a `call`, one stands for all.
+SHARED_CALL = {"MIWAE", "CIWAE", "Renyi"}  # with IWAE: they differ in `combine`
 every_objective = pytest.mark.parametrize(
-    ("name", "kwargs"), [pytest.param(n, CASES[n][-1][0], id=n) for n in found() if n in CASES]
+    ("name", "kwargs"),
+    [
+        pytest.param(n, CASES[n][-1][0], id=n)
+        for n in found()
+        if n in CASES and n not in SHARED_CALL
+    ],
 )
 
 
@@ -128,6 +161,13 @@ def test_every_objective_of_the_folder_has_a_line():
     assert len(found()) >= 1
     missing = set(found()) - set(CASES)
     assert not missing, f"give {sorted(missing)} a line in CASES"
+
+
+@pytest.mark.parametrize("name", sorted(SHARED_CALL))
+def test_what_shares_a_call_has_no_step_of_its_own(name):
+    own = {"call", "gate", "update", "own_terms", "own_weights", "weighs_draws"}
+    assert found()[name].call is found()["IWAE"].call
+    assert not own & set(vars(found()[name]))
 
 
 @pytest.mark.parametrize("name", found())
@@ -208,8 +248,9 @@ def test_an_example_of_weight_two_is_the_example_twice(make, binary, name, kwarg
 
     def run(places, weights):
         keras.utils.set_random_seed(0)  # of a discriminator's weights
-        z = tf.gather(latent.z, places, axis=axis)
-        again = VAEOutput((Latent(z, vae.encode(x[places]), latent.prior),), vae.decode(z))
+        z, gate = objective.gate(tf.gather(latent.z, places, axis=axis))
+        again = Latent(z, vae.encode(x[places]), latent.prior, gradient_weights=gate)
+        again = VAEOutput((again,), vae.decode(z))
         weights = None if weights is None else tf.constant(weights)
         return objective(x[places], again, step=5, weights=weights)
 

@@ -8,13 +8,14 @@ from tfvae import options
 from tfvae.recipes.disentangling import beta_tcvae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
-from tfvae.recipes.importance import dreg, iwae, miwae
+from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.quantized import vq_vae
 from tfvae.vae import VAE
 
 __all__ = [
     "beta_tcvae",
     "beta_vae",
+    "ciwae",
     "conditional_vae",
     "dreg",
     "factor_vae",
@@ -25,6 +26,8 @@ __all__ = [
     "miwae",
     "names",
     "nvp_vae",
+    "piwae",
+    "renyi_vae",
     "takes_labels",
     "two_layer_vae",
     "vae",
