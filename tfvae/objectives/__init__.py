@@ -3,13 +3,16 @@
 from tfvae.objectives.base import Objective
 from tfvae.objectives.beta_tcvae import BetaTCVAE
 from tfvae.objectives.ciwae import CIWAE
+from tfvae.objectives.dip_vae import DipVAE
 from tfvae.objectives.elbo import ELBO
 from tfvae.objectives.factor_vae import FactorVAE
+from tfvae.objectives.info_vae import InfoVAE
 from tfvae.objectives.iwae import IWAE
 from tfvae.objectives.miwae import MIWAE
 from tfvae.objectives.piwae import PIWAE
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
 
 __all__ = [
     "CIWAE",
@@ -18,8 +21,11 @@ __all__ = [
     "MIWAE",
     "PIWAE",
     "BetaTCVAE",
+    "DipVAE",
     "FactorVAE",
+    "InfoVAE",
     "Objective",
     "Renyi",
     "ScheduledNumber",
+    "SlicedWasserstein",
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tfvae import options
-from tfvae.recipes.disentangling import beta_tcvae, factor_vae
+from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
+from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import vq_vae
 from tfvae.vae import VAE
 
@@ -17,10 +18,12 @@ __all__ = [
     "beta_vae",
     "ciwae",
     "conditional_vae",
+    "dip_vae",
     "dreg",
     "factor_vae",
     "get",
     "iaf_vae",
+    "info_vae",
     "iwae",
     "ladder_vae",
     "miwae",
@@ -28,12 +31,14 @@ __all__ = [
     "nvp_vae",
     "piwae",
     "renyi_vae",
+    "swae",
     "takes_labels",
     "two_layer_vae",
     "vae",
     "vamp_vae",
     "vdvae",
     "vq_vae",
+    "wae_mmd",
 ]
 
 
