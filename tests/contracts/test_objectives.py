@@ -105,6 +105,11 @@ def renyi(alpha):
     return value
 
 
+def geco(x, output, step):
+    """At the multiplier's start, 1: six pixels, 0.1 nats each."""
+    return elbo(x, output, step) - 6 * 0.1
+
+
 def dip(kind):
     """The negative ELBO, and 4 times the squares off the diagonal, 3 times those on it."""
 
@@ -142,6 +147,7 @@ CASES = {
         ({"off_diagonal": 4.0, "diagonal": 3.0, "kind": "i"}, dip("i")),
         ({"off_diagonal": 4.0, "diagonal": 3.0, "kind": "ii"}, dip("ii")),
     ],
+    "GECO": [({"target": 0.1, "rate": 2.0}, geco)],
     "InfoVAE": [
         ({"alpha": 1.0, "kernel": "imq", "unbiased": False, "draws": 30, "samples": 2}, None),
         ({"alpha": 0.4, "strength": 50.0, "unbiased": False, "draws": 30}, None),

@@ -6,6 +6,7 @@ from tfvae.objectives.ciwae import CIWAE
 from tfvae.objectives.dip_vae import DipVAE
 from tfvae.objectives.elbo import ELBO
 from tfvae.objectives.factor_vae import FactorVAE
+from tfvae.objectives.geco import GECO
 from tfvae.objectives.info_vae import InfoVAE
 from tfvae.objectives.iwae import IWAE
 from tfvae.objectives.miwae import MIWAE
@@ -17,6 +18,7 @@ from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
 __all__ = [
     "CIWAE",
     "ELBO",
+    "GECO",
     "IWAE",
     "MIWAE",
     "PIWAE",

@@ -11,16 +11,20 @@ from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import vq_vae
+from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
 __all__ = [
+    "annealed_vae",
     "beta_tcvae",
     "beta_vae",
     "ciwae",
     "conditional_vae",
     "dip_vae",
+    "disentangled_beta_vae",
     "dreg",
     "factor_vae",
+    "geco_vae",
     "get",
     "iaf_vae",
     "info_vae",
