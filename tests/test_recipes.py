@@ -113,6 +113,31 @@ def test_the_objective_gets_the_numbers():
     assert float(recipes.vae(SHAPE, capacity=9.0).objective.capacity(0)) == 9.0
 
 
+# A recipe and its arguments; the objective's class and its numbers (of schedules: at step 5).
+OBJECTIVES = [
+    ("ciwae", {"beta": 0.2, "samples": 3}, "CIWAE", {"beta": 0.2, "samples": 3}),
+    ("piwae", {"bounds": 2, "samples": 3}, "PIWAE", {"bounds": 2, "samples": 6}),
+    ("renyi_vae", {"alpha": -1.0}, "Renyi", {"alpha": -1.0, "samples": 8}),
+    ("dip_vae", {"diagonal": 3.0}, "DipVAE", {"off_diagonal": 10.0, "diagonal": 3.0, "kind": "i"}),
+    ("info_vae", {"strength": 7.0}, "InfoVAE", {"alpha": 0.5, "strength": 7.0, "kernel": "rbf"}),
+    ("wae_mmd", {"bandwidth": 2.0}, "InfoVAE", {"alpha": 1.0, "kernel": "imq", "bandwidth": 2.0}),
+    ("swae", {"projections": 9}, "SlicedWasserstein", {"strength": 10.0, "projections": 9}),
+    ("geco_vae", {"target": 0.4}, "GECO", {"target": 0.4, "rate": 0.01}),
+    ("annealed_vae", {"beta": 2.0, "period": 20}, "ELBO", {"beta": 1.0}),
+    ("annealed_vae", {"beta": Linear(3.0, 4.0, 10)}, "ELBO", {"beta": 3.5}),
+    ("disentangled_beta_vae", {"steps": 10}, "ELBO", {"beta": 10.0, "capacity": 12.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "objective", "numbers"), OBJECTIVES)
+def test_a_recipe_hands_its_numbers_on(name, given, objective, numbers):
+    found = recipes.get(name)(SHAPE, **given).objective
+    assert type(found).__name__ == objective
+    for attribute, number in numbers.items():
+        value = getattr(found, attribute)
+        assert (float(value(5)) if callable(value) else value) == pytest.approx(number)
+
+
 def test_the_options_reach_the_networks():
     vae = recipes.vae(SHAPE, 2, hidden=(5, 3))
     vae.build((None, *SHAPE))

@@ -85,6 +85,46 @@ def bound(sizes):
     return value
 
 
+def combination(share, sizes):
+    """A share of the negative ELBO of the drawn z, the rest of the negative bound."""
+
+    def value(x, output, step):
+        weights = np.float64(log_importance_weights(x, output))
+        return -share * weights.mean(0) + (1 - share) * bound(sizes)(x, output, step)
+
+    return value
+
+
+def renyi(alpha):
+    """1/(1 − α) log mean w^(1 − α), negative."""
+
+    def value(x, output, step):
+        weights = (1 - alpha) * np.float64(log_importance_weights(x, output))
+        return -(scipy.special.logsumexp(weights, axis=0) - np.log(len(weights))) / (1 - alpha)
+
+    return value
+
+
+def geco(x, output, step):
+    """At the multiplier's start, 1: six pixels, 0.1 nats each."""
+    return elbo(x, output, step) - 6 * 0.1
+
+
+def dip(kind):
+    """The negative ELBO, and 4 times the squares off the diagonal, 3 times those on it."""
+
+    def value(x, output, step):
+        q = output.latents[0].posterior.distribution
+        covariance = np.cov(np.float64(q.loc).T, bias=True)
+        if kind == "ii":
+            covariance += np.diag((np.float64(q.scale) ** 2).mean(0))
+        penalty = 3 * ((np.diag(covariance) - 1) ** 2).sum()
+        penalty += 4 * (covariance**2 - np.diag(np.diag(covariance)) ** 2).sum()
+        return elbo(x, output, step) + penalty
+
+    return value
+
+
 # A line: the arguments, and the loss per example in closed form (None where a test file of the
 # objective's own has the values).
 CASES = {
@@ -96,7 +136,23 @@ CASES = {
     ],
     "IWAE": [({"samples": 4}, bound((1, 4)))],
     "MIWAE": [({"bounds": 2, "samples": 3}, bound((2, 3)))],
+    "CIWAE": [({"beta": 0.3, "samples": 4, "gradient": "dreg"}, combination(0.3, (1, 4)))],
+    "PIWAE": [({"bounds": 2, "samples": 3}, bound((1, 6)))],
+    "Renyi": [
+        ({"alpha": -0.5, "samples": 4}, renyi(-0.5)),
+        ({"alpha": 0.6, "samples": 4, "gradient": "dreg"}, renyi(0.6)),
+    ],
     "BetaTCVAE": [({"beta": 3.0, "examples": 40}, None)],
+    "DipVAE": [
+        ({"off_diagonal": 4.0, "diagonal": 3.0, "kind": "i"}, dip("i")),
+        ({"off_diagonal": 4.0, "diagonal": 3.0, "kind": "ii"}, dip("ii")),
+    ],
+    "GECO": [({"target": 0.1, "rate": 2.0}, geco)],
+    "InfoVAE": [
+        ({"alpha": 1.0, "kernel": "imq", "unbiased": False, "draws": 30, "samples": 2}, None),
+        ({"alpha": 0.4, "strength": 50.0, "unbiased": False, "draws": 30}, None),
+    ],
+    "SlicedWasserstein": [({"projections": 4, "draws": 30, "samples": 2}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
 }
 
@@ -106,8 +162,22 @@ LINES = [
     for i, (kwargs, value) in enumerate(CASES.get(name, []))
 ]
 every_line = pytest.mark.parametrize(("name", "kwargs", "value"), LINES)
-every_objective = pytest.mark.parametrize(
-    ("name", "kwargs"), [pytest.param(n, CASES[n][-1][0], id=n) for n in found() if n in CASES]
+# What runs the whole of a training step: of those that share a `call`, one stands for all.
+SHARED_CALL = {
+    **dict.fromkeys(("MIWAE", "CIWAE", "Renyi"), "IWAE"),  # they differ in `combine`
+    "InfoVAE": "SlicedWasserstein",  # in `divergence`
+}
+
+
+def with_arguments(names):
+    return pytest.mark.parametrize(
+        ("name", "kwargs"), [pytest.param(n, CASES[n][-1][0], id=n) for n in names]
+    )
+
+
+every_objective = with_arguments([n for n in found() if n in CASES and n not in SHARED_CALL])
+on_replicas = with_arguments(
+    [n for n in found() if n in CASES and SHARED_CALL.get(n) not in {"IWAE"}]
 )
 
 
@@ -128,6 +198,13 @@ def test_every_objective_of_the_folder_has_a_line():
     assert len(found()) >= 1
     missing = set(found()) - set(CASES)
     assert not missing, f"give {sorted(missing)} a line in CASES"
+
+
+@pytest.mark.parametrize("name", sorted(SHARED_CALL))
+def test_what_shares_a_call_has_no_step_of_its_own(name):
+    own = {"call", "gate", "update", "own_terms", "own_weights", "weighs_draws"}
+    assert found()[name].call is found()[SHARED_CALL[name]].call
+    assert not own & set(vars(found()[name]))
 
 
 @pytest.mark.parametrize("name", found())
@@ -208,8 +285,9 @@ def test_an_example_of_weight_two_is_the_example_twice(make, binary, name, kwarg
 
     def run(places, weights):
         keras.utils.set_random_seed(0)  # of a discriminator's weights
-        z = tf.gather(latent.z, places, axis=axis)
-        again = VAEOutput((Latent(z, vae.encode(x[places]), latent.prior),), vae.decode(z))
+        z, gate = objective.gate(tf.gather(latent.z, places, axis=axis))
+        again = Latent(z, vae.encode(x[places]), latent.prior, gradient_weights=gate)
+        again = VAEOutput((again,), vae.decode(z))
         weights = None if weights is None else tf.constant(weights)
         return objective(x[places], again, step=5, weights=weights)
 
@@ -228,7 +306,7 @@ def test_an_example_of_weight_two_is_the_example_twice(make, binary, name, kwarg
         )
 
 
-@every_objective
+@on_replicas
 def test_steps_on_two_replicas_are_the_steps_on_one(
     same_noise_everywhere, mirrored, binary, assert_same_weights, name, kwargs
 ):
@@ -403,7 +481,7 @@ def test_the_example_of_an_objective_of_ones_own(make_vae, binary, tmp_path):
     output = vae(binary, seed=0)
     terms = vae.objective(binary, output, step=3).terms
     z = output.latents[0].z.numpy().astype(np.float64)
-    seed = tfvae.distribute.fold_in(tfvae.distribute.as_seed(7), 3)
+    seed = tfvae.distribute.fold_in(tfvae.distribute.as_seed(0), 3)
     prior = output.latents[0].prior.sample(40, seed=seed).numpy().astype(np.float64)
 
     def kernel(a, b):

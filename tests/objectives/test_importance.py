@@ -6,12 +6,13 @@ import keras
 import numpy as np
 import pytest
 import scipy.special
+import scipy.stats
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfvae
 from tfvae.distributions.coercible import concrete
-from tfvae.objectives import IWAE, MIWAE
+from tfvae.objectives import CIWAE, IWAE, MIWAE, PIWAE, Renyi
 
 tfd = tfp.distributions
 GRADIENTS = ("plain", "stl", "dreg")
@@ -75,12 +76,89 @@ def test_decoder_and_prior_get_the_plain_gradient(make):
 
 @pytest.mark.parametrize(
     "make",
-    [lambda g: IWAE(1, g), lambda g: IWAE(5, g), lambda g: IWAE(40, g), lambda g: MIWAE(3, 4, g)],
+    [
+        lambda g: IWAE(1, g),
+        lambda g: IWAE(5, g),
+        lambda g: IWAE(40, g),
+        lambda g: MIWAE(3, 4, g),
+        lambda g: PIWAE(3, 4, g),
+        lambda g: CIWAE(0.3, samples=5, gradient=g),
+        lambda g: Renyi(0.5, samples=5, gradient=g),
+        lambda g: Renyi(-0.5, samples=5, gradient=g),
+    ],
 )
 def test_the_expectation_of_dreg_is_the_plain_one_and_its_variance_lower(make):
     plain, dreg = (gradients(make(g), 20_000).encoder for g in ("plain", "dreg"))
     assert_same_mean(plain, dreg)
     assert (dreg.var(0) < 0.5 * plain.var(0)).all(), dreg.var(0) / plain.var(0)
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_piwae_trains_the_decoder_by_iwae_and_the_encoder_by_miwae(gradient):
+    partial = gradients(PIWAE(3, 4, gradient), 50)
+    decoder, encoder = gradients(IWAE(12), 50), gradients(MIWAE(3, 4, gradient), 50)
+    np.testing.assert_allclose(partial.loss, decoder.loss, rtol=1e-6)
+    for part, whole in [
+        (partial.decoder, decoder.decoder),
+        (partial.prior, decoder.prior),
+        (partial.encoder, encoder.encoder),
+    ]:
+        np.testing.assert_allclose(part, whole, rtol=1e-4, atol=1e-5)
+    # The test could have failed: the two bounds differ, and so do their gradients.
+    assert np.abs(gradients(IWAE(12, gradient), 50).encoder - encoder.encoder).max() > 0.1
+    assert np.abs(encoder.decoder - decoder.decoder).max() > 0.1
+
+
+def test_piwae_trains_an_encoder_whose_bounds_have_no_weight():
+    """Far from the posterior one bound has all of the weight: the others count as in MIWAE."""
+    for gradient in GRADIENTS:
+        partial, whole = (gradients(make(4, 2, gradient), 50, off=4.0) for make in (PIWAE, MIWAE))
+        np.testing.assert_allclose(partial.encoder, whole.encoder, rtol=1e-4, atol=1e-2)
+        assert np.isfinite(partial.decoder).all()
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_ciwae_is_a_combination_and_renyi_lies_between(gradient):
+    elbo, iwae = gradients(MIWAE(5, 1, gradient), 50), gradients(IWAE(5, gradient), 50)
+
+    def assert_same(objective, share):
+        found = gradients(objective, 50)
+        for part in ("loss", "encoder", "decoder", "prior"):
+            a, b = getattr(elbo, part), getattr(iwae, part)
+            truth = share * a + (1 - share) * b
+            np.testing.assert_allclose(getattr(found, part), truth, rtol=1e-4, atol=2e-5)
+
+    for share in (0.0, 0.3, 1.0):
+        assert_same(CIWAE(share, samples=5, gradient=gradient), share)
+    assert_same(Renyi(1.0, samples=5, gradient=gradient), 1.0)
+    assert_same(Renyi(0.0, samples=5, gradient=gradient), 0.0)
+    between = gradients(Renyi(0.5, samples=5, gradient=gradient), 50).loss
+    assert (iwae.loss < between).all()
+    assert (between < elbo.loss).all()
+    # Near 1, where the bound is a difference divided by almost nothing.
+    near = gradients(Renyi(0.99, samples=5, gradient=gradient), 50).loss
+    np.testing.assert_allclose(near, elbo.loss + 0.01 * 2 * (between - elbo.loss), atol=2e-3)
+
+
+def test_the_renyi_bound_of_many_draws_is_the_one_in_closed_form():
+    alpha, draws = 0.4, 20_000
+    found = -gradients(Renyi(alpha, samples=draws), 1, off=0.0).loss
+    # At the true posterior every bound is log p(x).
+    truth = scipy.stats.multivariate_normal(np.zeros(4), np.float64(W) @ W.T + S**2 * np.eye(4))
+    np.testing.assert_allclose(found, truth.logpdf(X), rtol=1e-4)
+    # Off it by a shift s of the mean alone, log w has the mean log p(x) − v/2 and the variance v,
+    # v = Σ s²/σ², so that the bound is log p(x) − α v/2.
+    shift = 0.3 * TRUE_SCALE
+    q = tfd.Independent(tfd.Normal(np.float32([TRUE_LOC + shift]), np.float32(TRUE_SCALE)), 1)
+    z = q.sample(draws, seed=(0, 7))
+    mean = tf.einsum("kbd,ed->kbe", z, W)
+    p = tfd.Independent(tfd.Normal(tf.zeros(2), 1.0), 1)
+    output = tfvae.VAEOutput((tfvae.Latent(z, q, p),), tfd.Independent(tfd.Normal(mean, S), 1))
+    loss = Renyi(alpha, samples=draws)(X[None], output).loss
+    variance = np.sum((shift / TRUE_SCALE) ** 2)
+    wanted = truth.logpdf(X) - alpha * variance / 2
+    assert abs(-float(loss[0]) - wanted) < 4.5 * np.sqrt(variance / draws)
+    assert alpha * variance / 2 > 10 * np.sqrt(variance / draws)
 
 
 def test_the_expectation_of_stl_is_the_plain_one_for_one_sample_alone():
@@ -319,9 +397,11 @@ def test_several_groups():
         np.testing.assert_allclose(
             -loss, scipy.special.logsumexp(log_w, axis=0) - np.log(6), rtol=1e-5
         )
-    objective = IWAE(6, "dreg")
-    with pytest.raises(tfvae.UserError, match="one group of latent variables, and the model has 2"):
-        objective(x, _two_groups(objective))
+    for objective in (IWAE(6, "dreg"), PIWAE(2, 3)):
+        with pytest.raises(
+            tfvae.UserError, match="one group of latent variables, and the model ha"
+        ):
+            objective(x, _two_groups(objective))
 
 
 def test_a_draw_that_has_not_passed_the_gate_is_refused():
@@ -337,6 +417,9 @@ def test_a_draw_that_has_not_passed_the_gate_is_refused():
         (lambda: IWAE(0), "samples takes an integer from 1, got 0"),
         (lambda: IWAE(2.5), "samples takes an integer from 1, got 2.5"),
         (lambda: IWAE("5"), "samples takes an integer from 1, got '5'"),
+        (lambda: CIWAE(1.5), "beta takes a number up to 1, got 1.5"),
+        (lambda: CIWAE(-0.5), "beta takes a number from 0, got -0.5"),
+        (lambda: PIWAE(2, 0), "samples takes an integer from 1, got 0"),
         (lambda: MIWAE(0, 5), "bounds takes an integer from 1, got 0"),
         (lambda: IWAE(5, "drag"), "unknown gradient 'drag': did you mean 'dreg'"),
         (lambda: MIWAE(2, 5, "std"), "unknown gradient 'std'"),

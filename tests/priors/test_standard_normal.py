@@ -41,10 +41,10 @@ def test_the_shape_is_learned_when_it_is_not_given():
     assert prior().event_shape == [2, 3]
 
 
-def test_a_context_gives_the_batch():
+def test_a_context_changes_nothing():
     prior = StandardNormal(2)(context=tf.zeros([7, 5]))
-    assert prior.batch_shape == [7]
-    np.testing.assert_allclose(prior.mean(), np.zeros((7, 2)))
+    assert prior.batch_shape == []
+    np.testing.assert_allclose(prior.mean(), np.zeros(2))
 
 
 def test_draws_at_a_temperature():

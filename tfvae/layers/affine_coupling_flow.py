@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfvae.errors import UserError
 from tfvae.layers.coupling_flow import Affine, CouplingFlow, ElementMap
 from tfvae.options.bounds import Count, Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["AffineCouplingFlow"]
 
@@ -66,7 +67,7 @@ class AffineCouplingFlow(CouplingFlow):
         max_log_scale: Positive = 2.0,
         min_scale: Positive = 1e-3,
         kernel_initializer=None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             event_size, convert_to_tensor_fn, validate_args, steps=steps, hidden=hidden,

@@ -12,6 +12,7 @@ from tfvae.distributions.outside import zero_outside
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, positive
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -78,7 +79,7 @@ class IndependentBeta(DistributionLayer):
         validate_args: bool = False,
         *,
         min_concentration: Positive = 1e-2,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         if not min_concentration > 0:

@@ -13,6 +13,7 @@ from tfvae.layers.base import positive
 from tfvae.layers.flow_posterior import FlowPosterior, FlowStep
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -151,7 +152,7 @@ class CouplingFlow(FlowPosterior):
         activation: str | Callable = "relu",
         min_scale: Positive = 1e-3,
         kernel_initializer=None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             event_size,

@@ -12,6 +12,7 @@ from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Depth, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -102,7 +103,7 @@ class FlowPosterior(DistributionLayer):
         *,
         steps: Depth = 4,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if len(self.event_shape) != 1:

@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, min_scale_of, positive
 from tfvae.options.bounds import Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -42,7 +43,7 @@ class LocScaleLayer(DistributionLayer):
         *,
         scale: Literal["learned", "shared"] | Positive = "learned",
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         fixed = isinstance(scale, (int, float)) and scale > 0

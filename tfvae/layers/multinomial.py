@@ -13,6 +13,7 @@ from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -108,7 +109,7 @@ class Multinomial(DistributionLayer):
         validate_args: bool = False,
         *,
         total_count: Count = 1,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
         if len(self.event_shape) != 1:

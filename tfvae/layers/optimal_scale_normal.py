@@ -14,6 +14,7 @@ from tfvae.distributions.coercible import TensorDistribution
 from tfvae.errors import UserError
 from tfvae.layers.base import DistributionLayer, min_scale_of
 from tfvae.options.bounds import Momentum, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -88,7 +89,7 @@ class OptimalScaleNormal(DistributionLayer):
         *,
         momentum: Momentum = 0.95,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         if not 0 <= momentum < 1:

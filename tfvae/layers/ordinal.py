@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer, levels_of
 from tfvae.layers.categorical import LevelsCategorical
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -50,7 +51,7 @@ class IndependentOrdinal(DistributionLayer):
         validate_args: bool = False,
         *,
         levels: int = 256,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
         self.levels = levels_of(levels)

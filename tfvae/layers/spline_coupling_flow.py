@@ -13,6 +13,7 @@ from tfvae.layers.coupling_flow import CouplingFlow, ElementMap
 from tfvae.layers.rational_quadratic import RationalQuadratic
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["SplineCouplingFlow"]
 
@@ -73,7 +74,7 @@ class SplineCouplingFlow(CouplingFlow):
         bound: Positive = 4.0,
         min_scale: Positive = 1e-3,
         kernel_initializer=None,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             event_size, convert_to_tensor_fn, validate_args, steps=steps, hidden=hidden,

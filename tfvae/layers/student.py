@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.errors import UserError
 from tfvae.layers.loc_scale import LocScaleLayer
 from tfvae.options.bounds import Freedom, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
 
@@ -55,7 +56,7 @@ class IndependentStudent(LocScaleLayer):
         df: Freedom = 4.0,
         scale: Literal["learned", "shared"] | Positive = "learned",
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             event_shape,

@@ -15,6 +15,7 @@ from tfvae.layers.monotone import MIN_SLOPE, slope_at, straightened
 from tfvae.layers.orthonormal import gram_schmidt, reflected
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Count, Depth, Positive
+from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["SylvesterFlow"]
 
@@ -161,7 +162,7 @@ class SylvesterFlow(FlowPosterior):
         directions: Count | None = None,
         reflections: Count = 8,
         min_scale: Positive = 1e-3,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(
             event_size,

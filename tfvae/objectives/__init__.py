@@ -3,11 +3,33 @@
 from tfvae.lazy import public
 from tfvae.objectives.base import Objective
 from tfvae.objectives.beta_tcvae import BetaTCVAE
+from tfvae.objectives.ciwae import CIWAE
+from tfvae.objectives.dip_vae import DipVAE
 from tfvae.objectives.elbo import ELBO
 from tfvae.objectives.factor_vae import FactorVAE
+from tfvae.objectives.geco import GECO
+from tfvae.objectives.info_vae import InfoVAE
 from tfvae.objectives.iwae import IWAE
 from tfvae.objectives.miwae import MIWAE
+from tfvae.objectives.piwae import PIWAE
+from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
+from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
 
-__all__ = ["ELBO", "IWAE", "MIWAE", "BetaTCVAE", "FactorVAE", "Objective", "ScheduledNumber"]
+__all__ = [
+    "CIWAE",
+    "ELBO",
+    "GECO",
+    "IWAE",
+    "MIWAE",
+    "PIWAE",
+    "BetaTCVAE",
+    "DipVAE",
+    "FactorVAE",
+    "InfoVAE",
+    "Objective",
+    "Renyi",
+    "ScheduledNumber",
+    "SlicedWasserstein",
+]
 __dir__ = public(__all__)

@@ -10,6 +10,7 @@ import numbers
 import keras
 import tensorflow as tf
 
+from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.elbo import EvidenceLowerBound
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
@@ -57,10 +58,9 @@ class Objective(keras.layers.Layer):
         ...         super().__init__(**kwargs)
         ...         self.strength = strength
         ...
-        ...     def call(self, x, output, *, step=0):
+        ...     def call(self, x, output, *, step=0, seed=None):
         ...         bound = tfvae.distributions.elbo(x, output)
         ...         latent = output.latents[0]
-        ...         seed = tfvae.distribute.fold_in(tfvae.distribute.as_seed(7), step)
         ...         draws = latent.prior.sample(tf.shape(latent.z)[0], seed=seed)
         ...
         ...         def kernel(a, b):  # the mean over all pairs
@@ -124,6 +124,7 @@ class Objective(keras.layers.Layer):
         step=0,
         weights: tf.Tensor | None = None,
         target: tf.Tensor | None = None,
+        seed: tf.Tensor | None = None,
     ) -> ObjectiveOutput:
         """Computes the loss, see `call`, and checks it.
 
@@ -135,6 +136,7 @@ class Objective(keras.layers.Layer):
             step: Training steps taken so far.
             weights: Sample weights, `[batch]`; handed to a `call` that takes them.
             target: What stands beside x in the data, `[batch, ...]`, for a `call` that takes it.
+            seed: Stateless seed, for a `call` that takes one; None: one that the step determines.
 
         Returns:
             What `call` returned.
@@ -144,6 +146,8 @@ class Objective(keras.layers.Layer):
                 target and `call` takes one.
         """
         given = {"weights": weights} if _takes(type(self), "weights") else {}
+        if _takes(type(self), "seed"):
+            given["seed"] = fold_in(as_seed(0), step) if seed is None else seed
         if self.takes_target:
             if target is None:
                 raise UserError(
@@ -166,6 +170,9 @@ class Objective(keras.layers.Layer):
         A `call` that has an argument `target` gets what stands beside x in the data: labels for a
         supervised head, say. `fit(x, y)` then hands y to it, and not to the networks as a context.
         When weights are made it is zeros of float32.
+
+        A `call` that has an argument `seed` gets a stateless seed of the batch, the same on all
+        replicas, for noise of its own such as draws of the prior.
 
         Args:
             x: Data, `[batch, *event]`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -13,20 +14,39 @@ from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
-from tfvae.objectives.latents import has_density, one_group
+from tfvae.objectives.latents import has_density, one_group, refuse_no_gradient
 from tfvae.options.keywords import ImportanceOptions, Unpack
 
 tfd = tfp.distributions
 
-__all__ = ["GRADIENTS", "ImportanceWeighted"]
+__all__ = ["GRADIENTS", "Combined", "ImportanceWeighted", "effective_samples", "without_score"]
 
 GRADIENTS = ("plain", "stl", "dreg")
 
 
-def _without_score(posterior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
+class Combined(NamedTuple):
+    """What a bound makes of the log weights of its draws.
+
+    Attributes:
+        bound: `[M, batch]`, nats.
+        weights: w̃, how much each draw counts, `[M, K, batch]`; the sum over K is 1.
+        factors: What the gradient of every draw is multiplied by for `"dreg"`, `[M, K, batch]`.
+    """
+
+    bound: tf.Tensor
+    weights: tf.Tensor
+    factors: tf.Tensor
+
+
+def without_score(posterior: tfd.Distribution, z: tf.Tensor) -> tf.Tensor:
     """Zero, whose gradient cancels that of −log q(z) in q's parameters at a fixed z."""
     score = posterior.log_prob(tf.stop_gradient(z))
     return score - tf.stop_gradient(score)
+
+
+def effective_samples(weights: tf.Tensor) -> tf.Tensor:
+    """How many of the K draws carry the weight, from 1 to K, `[batch]`."""
+    return tf.reduce_mean(1.0 / tf.reduce_sum(weights**2, axis=1), axis=0)
 
 
 class ImportanceWeighted(Objective):
@@ -41,6 +61,8 @@ class ImportanceWeighted(Objective):
       and differs for K > 1.
     - `"dreg"`, doubly reparameterized: Σ w̃_k² ∂ log w_k/∂z_k · ∂z_k/∂φ, of the plain one's
       expectation for every K. The decoder and the prior get the plain gradient.
+
+    A bound of another form overrides `combine`.
 
     Args:
         bounds: M, the number of independent bounds.
@@ -81,6 +103,11 @@ class ImportanceWeighted(Objective):
         """Name of the bound among the terms."""
         return f"{type(self).__name__.lower()}_bound"
 
+    @property
+    def weighs_draws(self) -> bool:
+        """Whether the encoder's gradient through a draw differs from what comes back to it."""
+        return self.gradient == "dreg"
+
     def gate(self, z: tf.Tensor) -> tuple[tf.Tensor, list | None]:
         """The identity; for DReG, the gradient that comes back is multiplied by w̃.
 
@@ -95,7 +122,7 @@ class ImportanceWeighted(Objective):
         Returns:
             The same values, and for DReG the list that w̃ is put into.
         """
-        if self.gradient != "dreg":
+        if not self.weighs_draws:
             return z, None
         gradient_weights = []
 
@@ -112,6 +139,31 @@ class ImportanceWeighted(Objective):
 
         return identity(z), gradient_weights
 
+    def combine(self, log_weights: tf.Tensor, step) -> Combined:
+        """The bounds, log 1/K Σ_k w_k.
+
+        Args:
+            log_weights: log w, `[M, K, batch]`.
+            step: Training steps taken so far.
+
+        Returns:
+            The bounds; w̃ and the factors of the encoder's gradient as constants.
+        """
+        bound = tf.reduce_logsumexp(log_weights, axis=1) - math.log(log_weights.shape[1])
+        weights = tf.stop_gradient(tf.nn.softmax(log_weights, axis=1))
+        return Combined(bound, weights, weights)
+
+    def grouped(self, log_weights: tf.Tensor) -> tf.Tensor:
+        """The log weights of all draws, `[M·K, batch]`, by bounds: `[M, K, batch]`."""
+        size = self.samples // self.bounds
+        shape = tf.concat([[self.bounds, size], tf.shape(log_weights)[1:]], axis=0)
+        return tf.ensure_shape(tf.reshape(log_weights, shape), [self.bounds, size, None])
+
+    def weigh_gradient(self, output: VAEOutput, factors: tf.Tensor) -> None:
+        """Hands the gate the factors of the encoder's gradient, `[M, K, batch]`."""
+        flat = tf.concat([[self.samples], tf.shape(factors)[2:]], axis=0)
+        output.latents[0].gradient_weights.append(tf.reshape(factors, flat))
+
     def call(
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
     ) -> ObjectiveOutput:
@@ -119,21 +171,19 @@ class ImportanceWeighted(Objective):
         self._check(output)
         log_weights = log_importance_weights(x, output)
         if self.gradient != "plain":
-            log_weights += tf.add_n([_without_score(q.posterior, q.z) for q in output.latents])
-        size = self.samples // self.bounds
-        shape = tf.concat([[self.bounds, size], tf.shape(log_weights)[1:]], axis=0)
-        log_weights = tf.reshape(log_weights, shape)  # [M, K, batch]
-        bound = tf.reduce_logsumexp(log_weights, axis=1) - math.log(size)
-        weights = tf.stop_gradient(tf.nn.softmax(log_weights, axis=1))
-        if self.gradient == "dreg":
-            flat = tf.concat([[self.samples], tf.shape(weights)[2:]], axis=0)
-            output.latents[0].gradient_weights.append(tf.reshape(weights, flat))
-        bound = tf.reduce_mean(bound, axis=0)
+            log_weights += tf.add_n([without_score(q.posterior, q.z) for q in output.latents])
+        combined = self.combine(self.grouped(log_weights), step)
+        if self.weighs_draws:
+            self.weigh_gradient(output, combined.factors)
+        bound = tf.reduce_mean(combined.bound, axis=0)
         terms = self.elbo_terms(x, output, elbo(x, output, kl=self.kl))
-        # How many of the K draws carry the weight, from 1 to K.
-        effective = tf.reduce_mean(1.0 / tf.reduce_sum(weights**2, axis=1), axis=0)
-        terms |= {self._bound: bound, "effective_samples": effective}
+        terms |= {self._bound: bound, "effective_samples": effective_samples(combined.weights)}
         return ObjectiveOutput(-bound, terms)
+
+    @property
+    def _weigher(self) -> tuple[str, str]:
+        """What weighs the draws' gradients, and what may be taken in its place."""
+        return "gradient='dreg'", "gradient='stl' or 'plain'"
 
     def _check(self, output: VAEOutput) -> None:
         name = type(self).__name__
@@ -143,22 +193,18 @@ class ImportanceWeighted(Objective):
                     f"{name} weighs {self.samples} draws by the posterior's density, and "
                     f"{latent.posterior.name} is a deterministic code, which has none: take ELBO"
                 )
-            if latent.posterior.reparameterization_type != tfd.FULLY_REPARAMETERIZED:
-                raise UserError(
-                    f"{name} sends the gradient through the draws, and those of "
-                    f"{latent.posterior.name} pass none on: take a reparameterized posterior, "
-                    "such as RelaxedOneHotCategorical for discrete ones"
-                )
-        if self.gradient == "dreg":
+            refuse_no_gradient(latent, name)
+        if self.weighs_draws:
+            who, remedy = self._weigher
             latent = one_group(
                 output,
-                "gradient='dreg'",
+                who,
                 "the gradient of a lower group would be weighed once more at each group above: "
-                "take gradient='stl' or 'plain'",
+                f"take {remedy}",
             )
             if latent.gradient_weights is None:
                 raise UserError(
-                    "gradient='dreg' has to see every draw where it is made: let the latent "
+                    f"{who} has to see every draw where it is made: let the latent "
                     "structure's `infer` pass it through `gate`, and keep what that returns"
                 )
 

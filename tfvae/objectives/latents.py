@@ -11,7 +11,7 @@ from tfvae.errors import UserError
 
 tfd = tfp.distributions
 
-__all__ = ["has_density", "one_group"]
+__all__ = ["has_density", "one_group", "refuse_no_gradient"]
 
 
 def has_density(posterior: tfd.Distribution) -> bool:
@@ -53,3 +53,21 @@ def one_group(output: VAEOutput, objective: str, reason: str) -> Latent:
             f"{len(output.latents)}: {reason}"
         )
     return output.latents[0]
+
+
+def refuse_no_gradient(latent: Latent, objective: str) -> None:
+    """Refuses draws that pass no gradient on.
+
+    Args:
+        latent: The latent group.
+        objective: Name of the objective that sends its gradient through the draws.
+
+    Raises:
+        UserError: If the posterior is not reparameterized.
+    """
+    if latent.posterior.reparameterization_type != tfd.FULLY_REPARAMETERIZED:
+        raise UserError(
+            f"{objective} sends the gradient through the draws, and those of "
+            f"{latent.posterior.name} pass none on: take a reparameterized posterior, such as "
+            "RelaxedOneHotCategorical for discrete ones"
+        )

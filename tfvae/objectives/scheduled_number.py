@@ -18,6 +18,7 @@ class ScheduledNumber:
 
     Args:
         low: The smallest number that it takes; None: any.
+        high: The largest number that it takes; None: any.
         optional: Whether it takes None.
         instead_of: Name of another such attribute: at most one of the two is set.
 
@@ -37,10 +38,12 @@ class ScheduledNumber:
         self,
         *,
         low: float | None = None,
+        high: float | None = None,
         optional: bool = False,
         instead_of: str | None = None,
     ):
         self._low = low
+        self._high = high
         self._optional = optional
         self._instead_of = instead_of
 
@@ -64,7 +67,9 @@ class ScheduledNumber:
         if self._instead_of and vars(instance).get(self._instead_of) is not None:
             names = " and ".join(sorted((self._name, self._instead_of), reverse=True))
             raise UserError(f"{names} exclude each other: give one of them, and None for the other")
-        low = self._low
+        low, high = self._low, self._high
         if low is not None and isinstance(value, numbers.Real) and value < low:
             raise UserError(f"{self._name} takes a number from {low:g}, got {value!r}")
+        if high is not None and isinstance(value, numbers.Real) and value > high:
+            raise UserError(f"{self._name} takes a number up to {high:g}, got {value!r}")
         return get(value, self._name)

@@ -13,6 +13,7 @@ from tfvae.errors import UserError
 from tfvae.layers.autoregressive import AutoregressiveNetwork
 from tfvae.layers.sizes import count_of
 from tfvae.options.bounds import Depth, Positive, Widths
+from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 
 tfb = tfp.bijectors
@@ -56,7 +57,7 @@ class MaskedAutoregressiveFlow(Prior):
         event_shape: int | Sequence[int] | None = None,
         activation: str | Callable = "relu",
         max_log_scale: Positive = 2.0,
-        **kwargs,
+        **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, **kwargs)
         if not max_log_scale > 0:

@@ -30,8 +30,6 @@ class StandardNormal(Prior):
     """
 
     def call(self, context=None) -> tfd.Distribution:
-        """Makes the distribution; a context does not change it."""
+        """Makes the distribution, batch shape `[]`; a context does not change it."""
         zeros = tf.zeros(self.event_shape, self.variable_dtype)
-        if context is not None:
-            zeros = tf.zeros([tf.shape(context)[0], *self.event_shape], self.variable_dtype)
         return tfd.Independent(tfd.Normal(zeros, 1.0), len(self.event_shape))

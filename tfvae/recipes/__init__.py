@@ -7,32 +7,43 @@ from collections.abc import Callable
 from tfvae import options
 from tfvae.lazy import public
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
-from tfvae.recipes.disentangling import beta_tcvae, factor_vae
+from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
-from tfvae.recipes.importance import dreg, iwae, miwae
+from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
+from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import vq_vae
+from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
 __all__ = [
+    "annealed_vae",
     "beta_tcvae",
     "beta_vae",
+    "ciwae",
     "conditional_vae",
+    "dip_vae",
+    "disentangled_beta_vae",
     "dreg",
     "factor_vae",
+    "geco_vae",
     "get",
     "hyperspherical_vae",
     "iaf_vae",
+    "info_vae",
     "iwae",
     "ladder_vae",
     "logcosh_vae",
     "miwae",
     "names",
     "nvp_vae",
+    "piwae",
     "planar_vae",
+    "renyi_vae",
     "sigma_vae",
     "spline_vae",
+    "swae",
     "sylvester_vae",
     "takes_labels",
     "two_layer_vae",
@@ -40,6 +51,7 @@ __all__ = [
     "vamp_vae",
     "vdvae",
     "vq_vae",
+    "wae_mmd",
 ]
 __dir__ = public(__all__)
 

@@ -1,19 +1,20 @@
-"""Models that press down the total correlation of the latent variables."""
+"""Models that press on what the latent variables have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 
-from tfvae.objectives import BetaTCVAE, FactorVAE
+from tfvae.objectives import BetaTCVAE, DipVAE, FactorVAE
 from tfvae.options.bounds import Count, Examples, Positive, Weight, Widths
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
 from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
 
-__all__ = ["beta_tcvae", "factor_vae"]
+__all__ = ["beta_tcvae", "dip_vae", "factor_vae"]
 
 
 @extends(vae, fixes=("objective", "free_bits", "capacity", "samples", "kl"))
@@ -45,6 +46,37 @@ def beta_tcvae(
         Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018, Eq. 4.
     """
     objective = BetaTCVAE(beta, alpha=alpha, gamma=gamma, examples=examples)
+    return vae(event_shape, latent_dim, objective=objective, **options)
+
+
+@extends(vae, fixes=("objective", "beta", "free_bits", "capacity", "samples", "kl"))
+def dip_vae(
+    event_shape: Sequence[int],
+    latent_dim: Count = 10,
+    *,
+    off_diagonal: Weight | Scheduled = 10.0,
+    diagonal: Weight | Scheduled = 10.0,
+    kind: Literal["i", "ii"] = "i",
+    **options,
+) -> VAE:
+    """The DIP-VAE: the covariance of the codes over the data is held to the identity.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        off_diagonal: Weight of the squared covariances.
+        diagonal: Weight of the squared distances of the variances from 1.
+        kind: Covariance of the posterior's mean, `"i"`, or of the code, `"ii"`.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Kumar, Sattigeri, Balakrishnan, "Variational Inference of Disentangled Latent Concepts from
+        Unlabeled Observations", 2018, Section 3.
+    """
+    objective = DipVAE(off_diagonal, diagonal, kind=kind)
     return vae(event_shape, latent_dim, objective=objective, **options)
 
 

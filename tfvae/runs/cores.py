@@ -21,7 +21,8 @@ PAYS = {
     "mlp": (*SAMPLES, "conditional_vae", "iaf_vae", "ladder_vae", "nvp_vae", "two_layer_vae"),
     "conv": SAMPLES,
 }
-OBJECTIVES = (None, "elbo", "iwae", "miwae")  # those that look at one example at a time
+# Those that look at one example at a time.
+OBJECTIVES = (None, "ciwae", "elbo", "iwae", "miwae", "piwae", "renyi")
 OF_THE_USER = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 

@@ -46,7 +46,14 @@ def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
     with _watched() as found, tf.GradientTape() as tape:
         output = vae(x, context=context, samples=vae.objective.samples, training=True, seed=seed)
         added = list(vae.losses)  # of regularizers and add_loss
-        loss, terms = vae.objective(x, output, step=vae.step, weights=weights, target=target)
+        loss, terms = vae.objective(
+            x,
+            output,
+            step=vae.step,
+            weights=weights,
+            target=target,
+            seed=Step(vae).objective_seed,
+        )
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         total = batch_mean(tf.add_n([loss, *penalties]), weights)
         total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])

@@ -44,6 +44,11 @@ class Step:
         """Seed of the objective's own noise: the same on all replicas, which share one batch."""
         return fold_in(fold_in(as_seed(self.model.seed), self.batches), 1)
 
+    @property
+    def objective_seed(self) -> tf.Tensor:
+        """Of the noise in the objective's loss; its second loss has `_common_seed` itself."""
+        return fold_in(self._common_seed, 1)
+
     def parts(self, data) -> list[tuple]:
         """What the next training step computes side by side, and with which noise.
 
@@ -68,13 +73,13 @@ class Step:
             data: As in `parts`.
         """
         model = self.model
-        step, common_seed = model.step, self._common_seed
+        step, common_seed, own_seed = model.step, self._common_seed, self.objective_seed
         losses, gradients, outside = [], [], []
         kept = model.guard.kept(model) if model.guard is not None else ()
         parts = self.parts(data)
         for part, share, seed in parts:
             with tf.GradientTape() as tape:
-                loss, x, output = self._loss(part, seed, training=True)
+                loss, x, output = self._loss(part, seed, own_seed, training=True)
                 losses.append(loss)
                 outside.append(_outside(x, output))
                 loss = model.optimizer.scale_loss(loss if len(parts) == 1 else share * loss)
@@ -109,14 +114,14 @@ class Step:
         model = self.model
         seen = tf.convert_to_tensor(model.terms.counts)[0]
         seed = fold_in(replica_seed(model.seed, self.batches), seen)
-        _, x, output = self._loss(data, seed, training=False)
+        _, x, output = self._loss(data, seed, self.objective_seed, training=False)
         model.outside.update_state(_outside(x, output))
         own = model.objective.own_terms(
             x, output, seed=self._common_seed, weights=model.inputs_of(data).weights
         )
         self._log_own(own, x, data)
 
-    def _loss(self, data, seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
+    def _loss(self, data, seed, own_seed, training: bool) -> tuple[tf.Tensor, tf.Tensor, VAEOutput]:
         """This replica's share of the loss of a batch; the terms are added to the metrics."""
         model = self.model
         x, context, weights, target = model.inputs_of(data)
@@ -126,7 +131,14 @@ class Step:
             )
         # Right behind the call: what comes next may change replicas, and all share one list.
         added = list(model.losses)
-        loss, terms = model.objective(x, output, step=model.step, weights=weights, target=target)
+        loss, terms = model.objective(
+            x,
+            output,
+            step=model.step,
+            weights=weights,
+            target=target,
+            seed=own_seed,
+        )
         penalties = [latent.penalty for latent in output.latents if latent.penalty is not None]
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
