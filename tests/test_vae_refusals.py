@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfvae
 
@@ -172,6 +173,33 @@ def test_a_prior_of_another_shape_is_refused(make_vae):
     with pytest.raises(tfvae.UserError) as refusal:
         make_vae(prior=tfvae.priors.StandardNormal(1))
     one_line(refusal, ["posterior's event shape is (2,)", "prior's is (1,)"])
+
+
+class Batched(tfvae.priors.Prior):
+    """A prior of one's own that forgot that z is one event."""
+
+    def call(self, context=None):
+        return tfp.distributions.Normal(tf.zeros(self.event_shape), 1.0)
+
+
+class TooMany(tfvae.priors.Prior):
+    def call(self, context=None):
+        return tfp.distributions.MultivariateNormalDiag(tf.zeros([2, 1, *self.event_shape]))
+
+
+@pytest.mark.parametrize(
+    ("prior", "words"),
+    [
+        (Batched, ["has the event shape () beside (2,)", "tfd.Independent"]),
+        (TooMany, ["has the batch shape (2, 1) beside (2,)", "one for each"]),
+    ],
+)
+def test_a_prior_that_would_be_broadcast_is_refused(make_vae, prior, words):
+    """With two examples and two numbers in z, the shapes of the sums fit."""
+    vae = make_vae(built=False, prior=prior())
+    with pytest.raises(tfvae.UserError) as refusal:
+        vae(X[:2])
+    one_line(refusal, words)
 
 
 def test_a_head_that_is_none_is_refused():

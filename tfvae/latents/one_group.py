@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import returned
+from tfvae.distributions.divergences import check_shapes
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.latents.base import LatentStructure, ungated
@@ -89,8 +90,10 @@ class OneGroup(LatentStructure):
         training: bool = False,
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
         """Draws z from the posterior and holds it beside the prior."""
+        prior = self.prior(context=context)
+        check_shapes(encoded, prior)
         z, weights = gate(encoded.sample(() if samples is None else (samples,), seed=seed))
-        latent = Latent(z, encoded, self.prior(context=context), gradient_weights=weights)
+        latent = Latent(z, encoded, prior, gradient_weights=weights)
         return (latent,), z
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:
