@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from tfvae.trainer import keras_compat
 
 
 def trained(kind, *, steps=6, jit=False, **options):
@@ -120,3 +121,16 @@ def test_a_saved_model_goes_on_with_it(tmp_path):
     assert isinstance(again.optimizer, tfvae.trainer.Adam)
     for one, other in zip(vae.optimizer.variables, again.optimizer.variables, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_keras_that_is_not_known_takes_its_own_update(make_vae, binary, monkeypatch, caplog):
+    monkeypatch.setattr(keras, "__version__", "3.99.0")
+    keras_compat._warn.cache_clear()
+    ours, theirs = trained(tfvae.trainer.Adam), trained(keras.optimizers.Adam)
+    for one, other in zip([*ours[0], *ours[1]], [*theirs[0], *theirs[1]], strict=True):
+        np.testing.assert_array_equal(one, other)
+    vae = make_vae()
+    vae.compile(keras.optimizers.SGD(0.01))
+    vae.fit(binary, steps_per_epoch=1, verbose=0)
+    assert [m.count("and this is Keras 3.99.0") for m in caplog.messages] == [1]
+    keras_compat._warn.cache_clear()

@@ -157,8 +157,8 @@ class ObjectiveModel(keras.Model):
         """
         check_branches_number(branches)
         optimizer = Adam() if optimizer == "adam" else keras.optimizers.get(optimizer)
+        keras_compat.is_known()  # says so once where it is not
         if self._replicated:
-            keras_compat.is_known()
             check_on_replicas(optimizer, jit_compile)
             jit_compile = False
         self.branches = int(branches)
