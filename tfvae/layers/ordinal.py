@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.layers.base import DistributionLayer, levels_of
-from tfvae.layers.categorical import LevelsCategorical
+from tfvae.layers.levels_categorical import LevelsCategorical
 from tfvae.options.keywords import LayerOptions, Unpack
 
 tfd = tfp.distributions
