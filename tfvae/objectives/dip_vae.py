@@ -48,6 +48,8 @@ def code_moments(posterior: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
     posterior = concrete(posterior)
     size = math.prod(posterior.event_shape)
     try:
+        if not posterior.dtype.is_floating:  # codes by their numbers
+            raise NotImplementedError
         mean = posterior.mean()
         if isinstance(posterior, tfd.Independent) and posterior.distribution.event_shape.rank == 0:
             covariance = tf.linalg.diag(tf.reshape(posterior.variance(), [-1, size]))
