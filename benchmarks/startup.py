@@ -3,9 +3,10 @@
     python -m benchmarks.startup [--rounds=9]
 
 Three programs take their turns: a VAE on the digits with `fit` and the package's own optimizer; the
-same by raw formulas in a `tf.function` on TensorFlow and Keras; and that loop with TensorFlow Probability
-imported, which the package cannot do without. The figures are medians of what each process took and
-of the ratios to the loop of the same round, in seconds by the clock and of the processor.
+same by raw formulas in a `tf.function` on TensorFlow and Keras; and that loop with TensorFlow
+Probability imported, which the package cannot do without. The figures are medians of what each
+process took and of the ratios to the loop of the same round, in seconds by the clock and of the
+processor.
 """
 
 from __future__ import annotations
