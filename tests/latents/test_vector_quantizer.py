@@ -336,7 +336,7 @@ def test_a_model_learns_to_use_its_codes(x):
         latents=latents.VectorQuantizer(8),
     )
     vae.compile(keras.optimizers.Adam(0.01))
-    logs = vae.fit(data, batch_size=64, epochs=40, verbose=0).history
+    logs = vae.fit(data, batch_size=64, epochs=80, verbose=0).history
     assert logs["distortion"][-1] < 0.5
     assert logs["perplexity"][-1] > 5
     vae.latents.fit(vae, tf.data.Dataset.from_tensor_slices(data).batch(64))
