@@ -72,7 +72,7 @@ def logcosh_vae(
     event_shape: Sequence[int],
     latent_dim: Count = 16,
     *,
-    scale: Literal["learned", "shared"] | Positive = "shared",
+    scale: Literal["learned", "shared"] | Positive = 0.1,
     **options,
 ) -> VAE:
     """The VAE with the log-cosh loss, as the density that belongs to it.
@@ -80,7 +80,8 @@ def logcosh_vae(
     Args:
         event_shape: Shape of one example, channels last.
         latent_dim: Number of latent variables.
-        scale: `"shared"`, one that is trained; `"learned"`, of each element; or a number.
+        scale: A number, 1/a in the paper's log cosh(a t); or `"shared"`, one that is trained, or
+            `"learned"`, of each element.
         **options: Further arguments of `vae`.
 
     Returns:
