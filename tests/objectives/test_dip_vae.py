@@ -5,7 +5,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae.objectives import DipVAE
-from tfvae.objectives.dip_vae import code_moments
+from tfvae.objectives.latents import code_moments
 
 tfd = tfp.distributions
 
@@ -32,7 +32,7 @@ def test_the_covariance_is_that_of_the_code():
 
 def test_an_event_of_several_axes_is_flat():
     loc = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
-    mean, covariance = code_moments(tfd.Independent(tfd.Normal(loc, 0.5), 2))
+    mean, covariance = code_moments(tfd.Independent(tfd.Normal(loc, 0.5), 2), "DipVAE")
     np.testing.assert_array_equal(mean, loc.reshape(5, 6))
     np.testing.assert_allclose(covariance, np.broadcast_to(0.25 * np.eye(6), (5, 6, 6)))
 

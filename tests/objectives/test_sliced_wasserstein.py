@@ -5,7 +5,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae.objectives import SlicedWasserstein
-from tfvae.objectives.sliced_wasserstein import squared_wasserstein
+from tfvae.objectives.wasserstein import squared_wasserstein
 
 tfd = tfp.distributions
 

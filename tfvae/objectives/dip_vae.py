@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import keras
@@ -10,12 +9,11 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribute import all_replicas_sum
-from tfvae.distributions.coercible import concrete
 from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
-from tfvae.objectives.latents import one_group
+from tfvae.objectives.latents import code_moments, one_group
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Count, Weight
 from tfvae.options.keywords import LayerOptions, Unpack
@@ -23,45 +21,9 @@ from tfvae.schedules import Scheduled
 
 tfd = tfp.distributions
 
-__all__ = ["DipVAE", "code_moments"]
+__all__ = ["DipVAE"]
 
 KINDS = ("i", "ii")
-
-
-def code_moments(posterior: tfd.Distribution) -> tuple[tf.Tensor, tf.Tensor]:
-    """The mean and the covariance of z given x, in closed form.
-
-    Args:
-        posterior: q(z|x), batch shape `[batch]`.
-
-    Returns:
-        `[batch, D]` and `[batch, D, D]`, of the D elements of z.
-
-    Raises:
-        UserError: If they are not known, as those of a flow.
-
-    Example:
-        >>> mean, covariance = code_moments(tfd.MultivariateNormalDiag(tf.zeros([5, 2])))
-        >>> covariance.shape
-        TensorShape([5, 2, 2])
-    """
-    posterior = concrete(posterior)
-    size = math.prod(posterior.event_shape)
-    try:
-        if not posterior.dtype.is_floating:  # codes by their numbers
-            raise NotImplementedError
-        mean = posterior.mean()
-        if isinstance(posterior, tfd.Independent) and posterior.distribution.event_shape.rank == 0:
-            covariance = tf.linalg.diag(tf.reshape(posterior.variance(), [-1, size]))
-        else:
-            covariance = tf.reshape(posterior.covariance(), [-1, size, size])
-    except NotImplementedError:
-        raise UserError(
-            f"DipVAE takes the mean and the covariance of q(z|x), and those of {posterior.name} "
-            "are not known in closed form: take a posterior such as IndependentNormal or "
-            "MultivariateNormalTriL"
-        ) from None
-    return tf.reshape(mean, [-1, size]), covariance
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -122,7 +84,7 @@ class DipVAE(Objective):
 
     def covariance(self, posterior: tfd.Distribution, weights: tf.Tensor | None) -> tf.Tensor:
         """C of the global batch, `[D, D]`."""
-        mean, within = code_moments(posterior)
+        mean, within = code_moments(posterior, "DipVAE")
         weights = tf.ones_like(mean[:, 0]) if weights is None else tf.cast(weights, mean.dtype)
         total, weights = all_replicas_sum(tf.reduce_sum(weights)), weights[:, None]
 

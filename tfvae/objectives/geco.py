@@ -129,11 +129,12 @@ class GECO(Objective):
     ) -> dict[str, tf.Tensor]:
         """Takes one step of the multiplier."""
         constraint = self.call(x, output, step=step).terms["constraint"]
-        weights = tf.ones_like(constraint) if weights is None else tf.cast(weights, tf.float32)
+        weights = tf.ones_like(constraint) if weights is None else weights
+        weights = tf.cast(weights, constraint.dtype)
         total = tf.stack([tf.reduce_sum(weights * constraint), tf.reduce_sum(weights)])
         total = all_replicas_sum(total)
         before = tf.convert_to_tensor(self.moving_constraint)
-        momentum = tf.where(tf.equal(step, 0), 0.0, self.momentum)
+        momentum = tf.cast(tf.where(tf.equal(step, 0), 0.0, self.momentum), constraint.dtype)
         now = momentum * before + (1.0 - momentum) * tf.math.divide_no_nan(total[0], total[1])
         self.moving_constraint.assign(now)
         log = tf.convert_to_tensor(self.log_multiplier) + self.rate / self._batches * now

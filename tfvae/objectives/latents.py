@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
@@ -11,7 +14,7 @@ from tfvae.errors import UserError
 
 tfd = tfp.distributions
 
-__all__ = ["has_density", "one_group", "refuse_no_gradient"]
+__all__ = ["code_moments", "has_density", "one_group", "refuse_no_gradient"]
 
 
 def has_density(posterior: tfd.Distribution) -> bool:
@@ -71,3 +74,41 @@ def refuse_no_gradient(latent: Latent, objective: str) -> None:
             f"{latent.posterior.name} pass none on: take a reparameterized posterior, such as "
             "RelaxedOneHotCategorical for discrete ones"
         )
+
+
+def code_moments(posterior: tfd.Distribution, objective: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """The mean and the covariance of z given x, in closed form.
+
+    Args:
+        posterior: q(z|x), batch shape `[batch]`.
+        objective: Name of the objective that takes them.
+
+    Returns:
+        `[batch, D]` and `[batch, D, D]`, of the D elements of z.
+
+    Raises:
+        UserError: If they are not known, as those of a flow.
+
+    Example:
+        >>> q = tfd.MultivariateNormalDiag(tf.zeros([5, 2]))
+        >>> mean, covariance = code_moments(q, "DipVAE")
+        >>> covariance.shape
+        TensorShape([5, 2, 2])
+    """
+    posterior = concrete(posterior)
+    size = math.prod(posterior.event_shape)
+    try:
+        if not posterior.dtype.is_floating:  # codes by their numbers
+            raise NotImplementedError
+        mean = posterior.mean()
+        if isinstance(posterior, tfd.Independent) and posterior.distribution.event_shape.rank == 0:
+            covariance = tf.linalg.diag(tf.reshape(posterior.variance(), [-1, size]))
+        else:
+            covariance = tf.reshape(posterior.covariance(), [-1, size, size])
+    except NotImplementedError:
+        raise UserError(
+            f"{objective} takes the mean and the covariance of q(z|x), and those of "
+            f"{posterior.name} are not known in closed form: take a posterior such as "
+            "IndependentNormal or MultivariateNormalTriL"
+        ) from None
+    return tf.reshape(mean, [-1, size]), covariance
