@@ -29,6 +29,7 @@ def test_arguments_reach_the_parts():
     vae = recipes.hyperspherical_vae(EVENT, 3, family="power_spherical")
     assert type(vae.encoder.head) is layers.PowerSpherical
     assert type(vae.prior) is priors.SphericalUniform
+    assert [float(vae.objective.beta(step)) for step in (0, 500, 1000)] == [0.0, 0.5, 1.0]
     assert type(recipes.sigma_vae(EVENT).decoder.head) is layers.OptimalScaleNormal
     assert recipes.logcosh_vae(EVENT, scale=0.2).decoder.head.scale == 0.2
     vae = recipes.conditional_vae(EVENT, classes=4)

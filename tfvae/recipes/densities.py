@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from tfvae import layers
 from tfvae.errors import unknown_name
-from tfvae.options.bounds import Count, Positive
+from tfvae.objectives import Objective
+from tfvae.options.bounds import Count, Number, Positive, Weight
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
+from tfvae.recipes.warming import warmed
+from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
 
 __all__ = ["hyperspherical_vae", "logcosh_vae", "sigma_vae"]
@@ -22,6 +25,9 @@ def hyperspherical_vae(
     latent_dim: Count = 16,
     *,
     family: Literal["von_mises_fisher", "power_spherical"] = "von_mises_fisher",
+    warm_up: Number = 1000,
+    objective: str | Objective | Callable | None = None,
+    beta: Weight | Scheduled | None = None,
     **options,
 ) -> VAE:
     """The VAE on the sphere: von Mises-Fisher posteriors and a uniform prior.
@@ -30,6 +36,10 @@ def hyperspherical_vae(
         event_shape: Shape of one example, channels last.
         latent_dim: Dimensions of the space around the sphere, 2 or more.
         family: The posterior, `"von_mises_fisher"` or `"power_spherical"`.
+        warm_up: Steps over which beta rises from zero, where it is a number. Without it the
+            concentrations fall to 0 before the decoder has learned anything of z.
+        objective: What is minimised, as in `vae`.
+        beta: Weight of the rate, as in `vae`.
         **options: Further arguments of `vae`.
 
     Returns:
@@ -45,7 +55,10 @@ def hyperspherical_vae(
     families = ("von_mises_fisher", "power_spherical")
     if family not in families:
         raise unknown_name("family", family, families)
-    return vae(event_shape, latent_dim, posterior=family, prior="spherical_uniform", **options)
+    return vae(
+        event_shape, latent_dim, posterior=family, prior="spherical_uniform", objective=objective,
+        beta=warmed(beta, objective, warm_up), **options,
+    )  # fmt: skip
 
 
 @extends(vae, fixes={"likelihood": "optimal_scale_normal"})

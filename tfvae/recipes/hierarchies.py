@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import itertools
 import math
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
@@ -14,13 +12,13 @@ import keras
 from tfvae import latents, layers, networks
 from tfvae.errors import UserError
 from tfvae.objectives import Objective
-from tfvae.options import find
 from tfvae.options.bounds import Count, Depth, Number, Share, Widths
 from tfvae.recipes.composing import compose
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
 from tfvae.recipes.trunks import Trunks, trunks
-from tfvae.schedules import Linear, Scheduled
+from tfvae.recipes.warming import warmed
+from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
 
 __all__ = ["ladder_vae", "two_layer_vae", "vdvae"]
@@ -54,8 +52,7 @@ def _structured(
     Returns:
         The model, uncompiled.
     """
-    if warm_up and _is_number(beta) and _takes_beta(objective):
-        beta = Linear(0.0, 1.0 if beta is None else beta, warm_up)
+    beta = warmed(beta, objective, warm_up)
 
     def encoder(scaled: Callable) -> keras.Model:
         return networks.BottomUp([scaled(stages[0]), *stages[1:]], conditioner=conditioner)
@@ -64,19 +61,6 @@ def _structured(
         event_shape, encoder, up, latents=structure, objective=objective, conditioner=conditioner,
         beta=beta, **options,
     )  # fmt: skip
-
-
-def _is_number(beta: object) -> bool:
-    return beta is None or isinstance(beta, numbers.Real)
-
-
-def _takes_beta(objective: object) -> bool:
-    """Whether an objective that is yet to be made has a weight of the rate."""
-    if isinstance(objective, Objective):
-        return False
-    if isinstance(objective, str):
-        return "beta" in find("objective", objective).arguments
-    return objective is None or "beta" in inspect.signature(objective).parameters
 
 
 def _normals(hidden: Sequence[int], size: int, activation: str) -> keras.Model:
