@@ -40,6 +40,8 @@ class FlowChain(tfb.Bijector):
         name: Name of the bijector.
     """
 
+    onto_all = True  # every step is one to one from all vectors to all vectors, see `spaces`
+
     def __init__(self, steps: Sequence[FlowStep], anchor: tf.Tensor, name: str = "flow"):
         self._steps, self._anchor = tuple(steps), anchor
         self._last: dict[str, tuple] = {}
