@@ -158,10 +158,9 @@ def test_export_draws_weights_too(cls, tmp_path):
     assert np.abs(first - second).max() > 0
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("cls", CLASSES)
-def test_mixed_precision_keeps_the_kl_in_float32(cls, policy):
-    layer, x = make(cls, dtype=policy), inputs(cls)
+def test_mixed_precision_keeps_the_kl_in_float32(cls):
+    layer, x = make(cls, dtype="mixed_float16"), inputs(cls)
     model = sequential(layer, x.shape[1:])
     outputs = model(x)
     assert outputs.dtype == layer.compute_dtype

@@ -182,9 +182,7 @@ def test_a_context_joins_its_input(name, x):
 @pytest.mark.parametrize(
     ("dtype", "jit_compile"),
     [
-        ("float32", False),
         ("float32", True),
-        ("mixed_bfloat16", False),
         ("mixed_float16", False),
     ],
 )

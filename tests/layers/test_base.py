@@ -39,7 +39,7 @@ def test_params_size_of_the_class_is_a_function_as_in_tfp_layers():
 
 
 def test_params_size_of_the_class_leaves_the_names_of_layers_alone():
-    keras.backend.clear_session()
+    keras.utils.clear_session(free_memory=False)
     IndependentNormal.params_size(3)
     assert IndependentNormal(3).name == "independent_normal"
 
