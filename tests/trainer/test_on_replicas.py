@@ -98,8 +98,8 @@ def test_steps_on_two_replicas_are_the_steps_on_one(
     for name in logs[0]:
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-5, err_msg=name)
     evaluated = [vae.evaluate(data, verbose=0, return_dict=True) for vae in (one, two)]
-    for name, value in evaluated[0].items():
-        assert value == pytest.approx(evaluated[1][name], rel=1e-5), name
+    for name, value in evaluated[0].items():  # Keras 3.12 leaves them tensors
+        np.testing.assert_allclose(value, evaluated[1][name], rtol=1e-5, err_msg=name)
 
 
 def test_a_last_batch_that_the_replicas_share_unevenly(
