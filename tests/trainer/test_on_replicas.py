@@ -110,8 +110,8 @@ def test_steps_on_two_replicas_are_the_steps_on_one(
     for name in logs[0]:
         np.testing.assert_allclose(logs[0][name], logs[1][name], rtol=1e-5, err_msg=name)
     evaluated = [vae.evaluate(data, verbose=0, return_dict=True) for vae in (one, two)]
-    for name, value in evaluated[0].items():
-        assert value == pytest.approx(evaluated[1][name], rel=1e-5), name
+    for name, value in evaluated[0].items():  # Keras 3.12 leaves them tensors
+        np.testing.assert_allclose(value, evaluated[1][name], rtol=1e-5, err_msg=name)
 
 
 def test_a_last_batch_that_the_replicas_share_unevenly(
@@ -153,10 +153,10 @@ def test_data_of_unknown_length_and_single_batches(
     assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
     # Each replica takes the whole of a single batch.
     logs = [vae.train_on_batch(binary[:6], return_dict=True) for vae in (one, two)]
-    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+    keras.tree.map_structure(lambda *pair: np.testing.assert_allclose(*pair, 1e-5), *logs)
     assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
     logs = [vae.test_on_batch(binary[:6], return_dict=True) for vae in (one, two)]
-    assert logs[0] == pytest.approx(logs[1], rel=1e-5)
+    keras.tree.map_structure(lambda *pair: np.testing.assert_allclose(*pair, 1e-5), *logs)
 
 
 @pytest.mark.parametrize(("version", "known"), [("3.15.1", True), ("3.16.0", False)])
