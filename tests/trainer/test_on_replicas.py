@@ -151,10 +151,15 @@ def test_data_of_unknown_length_and_single_batches(
         # The end of the data is found by asking for more: that is no step.
         assert int(vae.step) == 6
     assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
-    # Each replica takes the whole of a single batch.
+    # Each replica takes the whole of a single batch, which so counts twice in a mean with others:
+    # Keras 3.12 adds it to those of the epoch, later ones begin anew.
+    for vae in (one, two):
+        vae.reset_metrics()
     logs = [vae.train_on_batch(binary[:6], return_dict=True) for vae in (one, two)]
     keras.tree.map_structure(lambda *pair: np.testing.assert_allclose(*pair, 1e-5), *logs)
     assert_same_weights(one, two, rtol=1e-5, atol=1e-6)
+    for vae in (one, two):
+        vae.reset_metrics()
     logs = [vae.test_on_batch(binary[:6], return_dict=True) for vae in (one, two)]
     keras.tree.map_structure(lambda *pair: np.testing.assert_allclose(*pair, 1e-5), *logs)
 
