@@ -24,6 +24,8 @@ def info_vae(
     strength: Weight | Scheduled = 10.0,
     kernel: Literal["rbf", "imq"] = "rbf",
     bandwidth: Positive = 1.0,
+    unbiased: bool = True,
+    draws: Count = 256,
     **options,
 ) -> VAE:
     """The InfoVAE: of the rate a part, in its place the maximum mean discrepancy from the prior.
@@ -35,6 +37,8 @@ def info_vae(
         strength: The discrepancy weighs alpha + strength - 1.
         kernel: `"rbf"` or `"imq"`, see `tfvae.objectives.InfoVAE`.
         bandwidth: Of the kernel, in units of z.
+        unbiased: Whether the estimate leaves out the pairs of a code with itself.
+        draws: Draws of the prior in each step.
         **options: Further arguments of `vae`.
 
     Returns:
@@ -44,7 +48,9 @@ def info_vae(
         Zhao, Song, Ermon, "InfoVAE: Balancing Learning and Inference in Variational Autoencoders",
         2019, Section 4.
     """
-    objective = InfoVAE(alpha, strength, kernel=kernel, bandwidth=bandwidth)
+    objective = InfoVAE(
+        alpha, strength, kernel=kernel, bandwidth=bandwidth, unbiased=unbiased, draws=draws
+    )
     return vae(event_shape, latent_dim, objective=objective, **options)
 
 
