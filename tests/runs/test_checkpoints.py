@@ -246,3 +246,23 @@ def test_a_damaged_record_is_not_believed(name, vae, kept):
 def test_a_run_that_is_not_through_has_no_model(kept):
     with pytest.raises(MissingFileError, match=r"no model\.keras yet"):
         load_final(kept.workdir)
+
+
+@pytest.mark.parametrize("batches", [10, 5])
+def test_a_best_model_that_a_kill_left_behind_its_record_is_not_damaged(vae, kept, batches):
+    kept.save(vae, 5, best=best_of(5, -70.5))
+    kept.save_best(vae, 5, -70.5)
+    first = kept.best.read_bytes()
+    vae.decoder.projection.bias.assign(vae.decoder.projection.bias + 1.0)
+    kept.save(vae, 10, best=best_of(10, -60.5))
+    kept.save_best(vae, 10, -60.5)
+    assert kept.best.read_bytes() != first
+    kept.best.write_bytes(first)  # the record is of the second one: here fell the kill
+    if batches == 5:  # and the run goes on from the checkpoint before
+        kept.workdir.checkpoint(10).unlink()
+    expected, said = {5: best_of(5, -70.5), 10: best_of(10, -60.5)}[batches], []
+    for _ in range(2):
+        assert kept.restore_best(kept.restore(), said.append) == expected
+    assert said == []
+    assert kept.best.read_bytes() == kept.workdir.checkpoint(batches).read_bytes()
+    assert not list(kept.workdir.checkpoints.glob("*damaged*"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfvae.errors import MissingFileError, UserError, one_line
 from tfvae.files import PART, checksum, is_regular, set_aside, write_whole, written_whole
-from tfvae.runs.records import checked, record_of, sealed
+from tfvae.runs.records import checked, record_of, sealed, unsealed
 from tfvae.runs.workdir import Workdir
 from tfvae.saving.loading import load
 from tfvae.vae import VAE
@@ -90,10 +90,29 @@ class Checkpoints:
         )
 
     def _write_best(self, write: Callable[[Path], object], best: Best) -> None:
+        try:
+            before = {**unsealed(record_of(self.best)), "before": None}
+        except (UserError, OSError):
+            before = None
         with written_whole(self.best) as part:
             write(part)
-            record = {**best, "steps": self.steps, "sha256": checksum(part)}
+            record = {**best, "steps": self.steps, "sha256": checksum(part), "before": before}
             write_whole(record_of(self.best), sealed(record))
+
+    def _read_best(self) -> dict:
+        """The record of the best model, as `checked` has it.
+
+        A kill may fall between the record, which is written first, and the model: the model is
+        then the one before it, whose record is a part of the new one.
+        """
+        try:
+            return checked(self.best)
+        except UserError:
+            before = unsealed(record_of(self.best)).get("before")
+            if not isinstance(before, dict) or before.get("sha256") != checksum(self.best):
+                raise
+        write_whole(record_of(self.best), sealed(before))
+        return before
 
     def restore_best(self, restored: Restored, say: Callable[[str], None] = print) -> Best | None:
         """Makes the best model what it was at a checkpoint, as far as it can be.
@@ -113,7 +132,7 @@ class Checkpoints:
         wanted, own = restored.record.get("best"), None
         if self.best.is_file():
             try:
-                own = checked(self.best)
+                own = self._read_best()
                 own = {"batches": own["batches"], "val_elbo": float(own["val_elbo"])}
             except (UserError, OSError, KeyError, TypeError, ValueError) as error:
                 say(f"{self.best} is damaged ({one_line(error)}): {_aside(self.best)}")
