@@ -354,21 +354,23 @@ class Code(keras.layers.Layer):
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "prior", "words"),
     [
         (
             lambda p: tfd.Independent(tfd.Deterministic(p), 1),
+            None,
             "is a deterministic code, which has none: take ELBO",
         ),
-        (tfd.VectorDeterministic, "is a deterministic code"),
+        (tfd.VectorDeterministic, None, "is a deterministic code"),
         (
             lambda p: tfd.OneHotCategorical(logits=p, dtype=tf.float32),
+            tfd.OneHotCategorical(logits=[0.0, 0.0], dtype=tf.float32),
             "pass none on: take a reparameterized posterior",
         ),
     ],
 )
-def test_a_posterior_is_refused_when_the_model_is_built(make_vae, make, words):
-    vae = tfvae.VAE(Code(make), make_vae(built=False).decoder, objective=IWAE(5))
+def test_a_posterior_is_refused_when_the_model_is_built(make_vae, make, prior, words):
+    vae = tfvae.VAE(Code(make), make_vae(built=False).decoder, prior, IWAE(5))
     with pytest.raises(tfvae.UserError) as refusal:
         vae.build((None, 3, 2, 1))
     assert words in str(refusal.value)

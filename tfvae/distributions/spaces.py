@@ -49,7 +49,7 @@ class Space(NamedTuple):
 
 REAL = Space("all real numbers", "tfvae.priors.StandardNormal()")
 POSITIVE = Space("the numbers above 0", "tfd.Sample(tfd.Exponential(1.0), {shape})")
-SPHERE = Space("the unit sphere", "tfd.SphericalUniform({size})")
+SPHERE = Space("the unit sphere", "tfvae.priors.SphericalUniform()")
 SIMPLEX = Space("the simplex", "tfd.Sample(tfd.Dirichlet(tf.ones({size})), {pieces})")
 ONE_HOT = Space(
     "one-hot vectors",
