@@ -1,7 +1,7 @@
 """Where two parts can be composed, they are.
 
 Of all (latent structure, posterior, prior, likelihood, objective, conditioning), some are drawn
-that have every pair of parts between them.
+that have every pair of parts between them which see each other.
 """
 
 from __future__ import annotations
@@ -154,9 +154,27 @@ def _cover(compositions: list[Composition], features: Callable) -> list[Composit
     return chosen
 
 
+# Objectives of the same draws and densities as "elbo", "elbo_k3" or "iwae", and a flow as prior
+# beside another one: for each of them, the parts of the other axes do the same.
+LIKE_ANOTHER = ("capacity", "geco", "stl")
+
+
 def _pairs(composition: Composition) -> list:
-    """All pairs of its parts."""
-    return list(itertools.combinations(enumerate(composition), 2))
+    """All pairs of its parts that see each other, and each part.
+
+    An objective reads the likelihood by its density alone, of which the contracts have the value.
+    """
+    objective = Composition._fields.index("objective")
+    likelihood = Composition._fields.index("likelihood")
+    alone = {likelihood}
+    if composition.objective in LIKE_ANOTHER or composition.prior == "maf":
+        alone = {*range(len(composition))}
+    pairs = [
+        ((i, one), (j, other))
+        for (i, one), (j, other) in itertools.combinations(enumerate(composition), 2)
+        if objective not in (i, j) or not alone & ({i, j} - {objective})
+    ]
+    return pairs + [((i, one), (i, one)) for i, one in enumerate(composition)]
 
 
 def _causes(composition: Composition) -> list:
