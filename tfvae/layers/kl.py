@@ -87,6 +87,7 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 f"test_points_fn; got {test_points!r}"
             )
         refuse_untracked("distribution_b", distribution_b)
+        refuse_untracked("weight", weight)
         axes = test_points_reduce_axis
         self.distribution_b = distribution_b
         self.use_exact_kl = use_exact_kl
