@@ -76,7 +76,13 @@ def test_an_array_before_the_operator_gives_a_tensor():
     scalar = TensorDistribution(tfd.Normal(1.5, 1.0), lambda d: d.mean())
     for quotient in (np.array(3.0, "float32") / scalar, np.float32(3.0) / scalar):
         assert float(quotient) == 2.0
-    assert tf.is_tensor(np.ones([2], "float32") * scalar)
+    loc = tf.constant(2.0)
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        twice = np.full([2], 2.0, "float32") * TensorDistribution(
+            tfd.Normal(loc, 1.0), tfd.Normal.mean
+        )
+    assert float(tape.gradient(twice, loc)) == 4.0
     assert isinstance(np.asarray(scalar), np.ndarray)
 
 

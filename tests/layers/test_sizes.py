@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.layers import (
+    AutoregressiveNetwork,
     CategoricalMixtureOfOneHotCategorical,
     Convolution2DFlipout,
     DenseFlipout,
@@ -71,4 +72,5 @@ def test_layers_take_sizes_as_tensors(size):
     assert MultivariateNormalTriL(size)(tf.zeros([5, 5])).event_shape == (2,)
     assert VariableLayer(size)(0.0).shape == (2,)
     assert DenseFlipout(size)(tf.zeros([5, 3])).shape == (5, 2)
+    assert AutoregressiveNetwork(size, 3, hidden_units=np.array([4, 5])).hidden_units == [4, 5]
     assert Convolution2DFlipout(size, size)(tf.zeros([5, 3, 3, 1])).shape == (5, 2, 2, 2)

@@ -36,7 +36,8 @@ class TensorDistribution(
         convert: Function of the distribution that gives the value.
     """
 
-    __array_priority__ = 100  # as tf.Tensor: `array / y` is y's business, and so a tensor
+    # As tf.Tensor: `array * y` is y's business. NumPy would make an array, without a gradient.
+    __array_priority__ = 100
 
     def __init__(self, distribution: tfd.Distribution, convert: Callable):
         # Set past tf.Module's own `__setattr__`, which would wrap and track the two.
@@ -140,6 +141,7 @@ _OWN = frozenset(
     [
         *("distribution_", "convert_", "values_", "value", "tensor_distribution", KERAS_MASK),
         *("shape", "get_shape", "ndim", "dtype", "numpy", "__tf_tensor__", "__array__"),
+        "__array_priority__",
         *("__class__", "__dict__", "__hash__", "__repr__", "__str__"),
         *_OPERATORS,
     ]

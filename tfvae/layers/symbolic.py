@@ -117,7 +117,6 @@ class DistributionMethod(keras.layers.Layer):
         value = getattr(owner, self.method)
         if not callable(value) or tf.is_tensor(value):
             return value
-        args, kwargs = tf.nest.map_structure(concrete, (args, kwargs))
         if self.method == "sample" and kwargs.get("seed") is None and len(args) < 2:
             kwargs["seed"] = noise_seed()
         return value(*args, **kwargs)
