@@ -1,5 +1,7 @@
 """A distribution that is also a tensor."""
 
+import operator
+
 import keras
 import numpy as np
 import pytest
@@ -59,6 +61,35 @@ def test_the_sample_stays_the_same_inside_a_branch():
 )
 def test_operations_are_those_of_the_value(normal, operation):
     np.testing.assert_array_equal(operation(normal), operation(tf.convert_to_tensor(normal)))
+
+
+@pytest.mark.parametrize("operation", [operator.and_, operator.or_, operator.xor])
+def test_logical_operations_are_those_of_the_value(operation):
+    bits = TensorDistribution(tfd.Bernoulli(probs=[0.0, 1.0], dtype=tf.bool), lambda d: d.sample())
+    value = np.array([False, True])
+    np.testing.assert_array_equal(operation(bits, True), operation(value, True))
+    np.testing.assert_array_equal(operation(False, bits), operation(False, value))
+    np.testing.assert_array_equal(~bits, ~value)
+
+
+def test_an_array_before_the_operator_gives_a_tensor():
+    scalar = TensorDistribution(tfd.Normal(1.5, 1.0), lambda d: d.mean())
+    for quotient in (np.array(3.0, "float32") / scalar, np.float32(3.0) / scalar):
+        assert float(quotient) == 2.0
+    loc = tf.constant(2.0)
+    with tf.GradientTape() as tape:
+        tape.watch(loc)
+        twice = np.full([2], 2.0, "float32") * TensorDistribution(
+            tfd.Normal(loc, 1.0), tfd.Normal.mean
+        )
+    assert float(tape.gradient(twice, loc)) == 4.0
+    assert isinstance(np.asarray(scalar), np.ndarray)
+
+
+def test_a_number_as_value_is_made_a_tensor_once():
+    draws = TensorDistribution(tfd.Normal(1.25, 1.0), lambda d: 42.0)
+    assert draws.shape == ()
+    assert tf.convert_to_tensor(draws) is draws.value()
 
 
 def test_operations_between_two_take_both_values(normal):

@@ -45,6 +45,8 @@ HOLD = {
     "Keras variable inside": tfd.Independent(tfd.Normal([0.0], K), 1),
     "function": lambda x: tfd.Normal(x, V),
     "default": over_a_default,
+    "number": V,
+    "number of Keras": K,
     "partial": functools.partial(tfd.Normal, scale=V),
 }
 PASS = {
@@ -55,6 +57,7 @@ PASS = {
     "layer": VariableLayer(2),
     "Keras variable in a function": lambda x: tfd.Normal(x, K),
     "number": 1.0,
+    "fixed number": FIXED,
     "none": None,
 }
 
@@ -85,6 +88,8 @@ def posterior_with_a_variable(kernel_size, bias_size=0, dtype=None):
         lambda: KLDivergenceRegularizer(tfd.Normal(0.0, V)),
         lambda: KLDivergenceAddLoss(tfd.Normal(0.0, V)),
         lambda: KLDivergenceAddLoss(lambda: tfd.Normal(0.0, V)),
+        lambda: KLDivergenceAddLoss(tfd.Normal(0.0, 1.0), weight=V),
+        lambda: DenseReparameterization(3, kl_weight=K),
         lambda: DistributionLambda(lambda x: tfd.Normal(x, V)),
         lambda: TransformedDistribution(IndependentNormal(2), tfb.Scale(V)),
         lambda: TransformedDistribution(IndependentNormal(2), lambda: tfb.Scale(V)),

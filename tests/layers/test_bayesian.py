@@ -364,11 +364,19 @@ def test_dense_variational_takes_a_correlated_posterior(exact):
     )
 
 
-def test_a_prior_with_weights_is_trained():
-    def trained_prior(kernel_size, bias_size, dtype):
-        make = layers.MeanFieldNormal(is_singular=False)
-        return layers.WeightDistribution(make, [kernel_size + bias_size], dtype=dtype)
+def trained_prior(kernel_size, bias_size, dtype):
+    make = layers.MeanFieldNormal(is_singular=False)
+    return layers.WeightDistribution(make, [kernel_size + bias_size], dtype=dtype)
 
+
+def test_paths_of_weights_say_whose_they_are():
+    layer = layers.DenseVariational(2, make_prior_fn=trained_prior)
+    layer.build((None, 3))
+    parts = [weight.path.split("/")[1] for weight in layer.weights]
+    assert sorted(set(parts)) == ["posterior", "prior"]
+
+
+def test_a_prior_with_weights_is_trained():
     layer = layers.DenseVariational(2, make_prior_fn=trained_prior)
     x = tf.ones([2, 3])
     layer(x)

@@ -31,6 +31,13 @@ def test_a_property_or_method_of_a_class_converts_and_is_saved_by_its_name(make,
     np.testing.assert_array_equal(loaded.predict(logits, verbose=0), logits)
 
 
+@pytest.mark.parametrize("convert", [tfd.Bernoulli.probs, "probs"])
+def test_a_parameter_that_was_not_given_is_computed(convert):
+    logits = tf.constant([[-1.0, 0.0, 2.0]])
+    probs = 1 / (1 + np.exp(-logits.numpy()))
+    np.testing.assert_allclose(IndependentBernoulli(3, convert)(logits), probs, rtol=1e-6)
+
+
 def test_what_the_distribution_has_not_is_refused():
     with pytest.raises(UserError, match="'logits', but"):
         tf.convert_to_tensor(IndependentNormal(3, tfd.Bernoulli.logits)(tf.zeros([5, 6])))

@@ -205,9 +205,12 @@ def test_a_plain_tensor_is_refused():
 
 def test_the_batch_is_not_reduced_by_hand():
     q = MultivariateNormalTriL(2)(tf.ones([3, 5]))
-    KLDivergenceRegularizer(
-        PRIOR, test_points_reduce_axis=0, test_points_fn=lambda d: d.sample(7)
-    ).loss(q)
+    for axis in (0, [0], np.array(0), tf.constant([-2])):
+        kl = KLDivergenceRegularizer(
+            PRIOR, test_points_reduce_axis=axis, test_points_fn=lambda d: d.sample(7)
+        )
+        kl.loss(q)
+        assert json.dumps(kl.get_config()["test_points_reduce_axis"]) in ("[0]", "[-2]")
     with pytest.raises(UserError, match="leave the argument out"):
         KLDivergenceRegularizer(PRIOR, test_points_reduce_axis=0).loss(q)
 

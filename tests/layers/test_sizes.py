@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tfvae.errors import UserError
 from tfvae.layers import (
+    AutoregressiveNetwork,
+    CategoricalMixtureOfOneHotCategorical,
     Convolution2DFlipout,
     DenseFlipout,
     IndependentNormal,
@@ -39,6 +41,11 @@ def test_constants_have_a_size_in_a_graph():
     assert made == [(2, 3)]
 
 
+def test_a_size_that_a_graph_computes_names_the_remedy():
+    with pytest.raises(UserError, match="compute it with NumPy"):
+        tf.function(lambda: event_shape_of(tf.constant([2, 3]) + 1), autograph=False)()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [-1, 0, 2.0, "3", True, None, (2, 0), [[1, 2]], np.eye(2), tf.TensorShape(None), object()],
@@ -58,8 +65,12 @@ def test_what_is_no_size_is_refused(wrong):
 def test_layers_take_sizes_as_tensors(size):
     assert MixtureNormal.params_size(size, [1]) == 6
     assert MixtureSameFamily.params_size(size, component_params_size=size) == 6
+    assert MixtureSameFamily.params_size(component_params_size=size, num_components=size) == 6
+    one_hot = CategoricalMixtureOfOneHotCategorical
+    assert one_hot.params_size(event_size=4, num_components=size) == one_hot.params_size(4, 2) == 10
     assert MixtureNormal(size, size)(tf.zeros([5, 10])).event_shape == (2,)
     assert MultivariateNormalTriL(size)(tf.zeros([5, 5])).event_shape == (2,)
     assert VariableLayer(size)(0.0).shape == (2,)
     assert DenseFlipout(size)(tf.zeros([5, 3])).shape == (5, 2)
+    assert AutoregressiveNetwork(size, 3, hidden_units=np.array([4, 5])).hidden_units == [4, 5]
     assert Convolution2DFlipout(size, size)(tf.zeros([5, 3, 3, 1])).shape == (5, 2, 2, 2)

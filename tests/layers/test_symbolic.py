@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfvae.layers import (
     DenseFlipout,
@@ -13,6 +14,8 @@ from tfvae.layers import (
     KLDivergenceAddLoss,
     noise,
 )
+
+tfd = tfp.distributions
 
 X = tf.random.stateless_normal([5, 4], (1, 2))
 
@@ -55,6 +58,24 @@ def test_what_a_symbolic_output_has_not_names_the_remedy():
         with pytest.raises(AttributeError, match="call the model on data"):
             getattr(y, name)
     assert not hasattr(y, "numpy")
+
+
+def test_divergences_from_a_distribution_and_from_a_symbolic_output():
+    x = keras.Input((4,))
+    y, standard = IndependentNormal(2)(x), IndependentNormal.new(tf.zeros([4]), 2)
+    divergences = [y.kl_divergence(standard), y.kl_divergence(y), y.cross_entropy(y) - y.entropy()]
+    kl = keras.Model(x, divergences)(X)
+    expected = tfd.kl_divergence(IndependentNormal.new(X, 2), standard)
+    np.testing.assert_allclose(kl[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(kl[1:], np.zeros([2, 5]), atol=1e-6)
+
+
+def test_the_density_at_another_layers_output_is_that_at_its_value():
+    x = keras.Input((4,))
+    y, z = IndependentNormal(2)(x), IndependentNormal(2, "mean")(x)
+    loc, scale = loc_scale()
+    expected = scipy.stats.norm(loc, scale).logpdf(loc).sum(1)
+    np.testing.assert_allclose(keras.Model(x, y.log_prob(z))(X), expected, rtol=1e-5)
 
 
 def test_methods_follow_on_a_kl_loss():

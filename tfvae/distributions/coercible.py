@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -35,6 +36,9 @@ class TensorDistribution(
         convert: Function of the distribution that gives the value.
     """
 
+    # As tf.Tensor: `array * y` is y's business. NumPy would make an array, without a gradient.
+    __array_priority__ = 100
+
     def __init__(self, distribution: tfd.Distribution, convert: Callable):
         # Set past tf.Module's own `__setattr__`, which would wrap and track the two.
         object.__setattr__(self, "distribution_", concrete(distribution))
@@ -57,9 +61,8 @@ class TensorDistribution(
         for graph in graphs:
             if graph in self.values_:  # an outer graph's value is seen inside
                 return self.values_[graph]
-        value = self.convert_(self.distribution_)
-        if isinstance(value, tfd.Distribution):
-            value = tf.convert_to_tensor(value)
+        # A number, an array or another distribution is made a tensor once: its shape is asked for.
+        value = tf.convert_to_tensor(self.convert_(self.distribution_))
         self.values_[graphs[0]] = value
         return value
 
@@ -91,7 +94,8 @@ class TensorDistribution(
         return value if dtype is None or value.dtype == dtype else tf.cast(value, dtype)
 
     def __array__(self, dtype=None, copy=None):
-        return self.numpy().astype(dtype) if dtype else self.numpy()
+        # NumPy wants an array, and a scalar tensor's `numpy()` is none.
+        return np.asarray(self.numpy(), dtype)
 
     def __repr__(self):
         return f"<TensorDistribution of {self.distribution_!r}>"
@@ -109,8 +113,22 @@ def _operator(name: str) -> Callable:
     return apply
 
 
-_BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"]
-_OTHER = ["neg", "abs", "lt", "le", "gt", "ge", "eq", "ne", "getitem", "len", "iter", "bool"]
+_BINARY = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"]
+_OTHER = [
+    "neg",
+    "abs",
+    "invert",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "eq",
+    "ne",
+    "getitem",
+    "len",
+    "iter",
+    "bool",
+]
 _OPERATORS = [
     *(f"__{prefix}{name}__" for name in _BINARY for prefix in ("", "r")),
     *(f"__{name}__" for name in [*_OTHER, "float", "int"]),
@@ -123,6 +141,7 @@ _OWN = frozenset(
     [
         *("distribution_", "convert_", "values_", "value", "tensor_distribution", KERAS_MASK),
         *("shape", "get_shape", "ndim", "dtype", "numpy", "__tf_tensor__", "__array__"),
+        "__array_priority__",
         *("__class__", "__dict__", "__hash__", "__repr__", "__str__"),
         *_OPERATORS,
     ]

@@ -26,7 +26,7 @@ def refuse_untracked(part: str, value) -> None:
 
     Args:
         part: What the value is, for the message.
-        value: A distribution, a bijector, a function, or anything else, which passes.
+        value: A distribution, a bijector, a function, or a number; anything else passes.
 
     Raises:
         UserError: If it holds trainable variables.
@@ -40,14 +40,17 @@ def refuse_untracked(part: str, value) -> None:
         raise UserError(
             f"{part} holds the variable {variable.name!r}, which Keras does not see and would not "
             "train: let a Keras layer own it with add_weight and make the distribution in its "
-            "call, or, if it is to stay as it is, give its value"
+            "call, or, if it is not to be trained, make it with trainable=False"
         )
 
 
 def _held(value) -> Iterator[tf.Variable | keras.Variable]:
     if isinstance(value, keras.layers.Layer):
         return
-    if isinstance(value, _PARAMETERIZED):
+    if isinstance(value, (tf.Variable, keras.Variable)):
+        if value.trainable:
+            yield value
+    elif isinstance(value, _PARAMETERIZED):
         yield from value.trainable_variables
         for argument in tf.nest.flatten(list(value.parameters.values())):
             if isinstance(argument, keras.Variable) and argument.trainable:

@@ -93,7 +93,8 @@ class AutoregressiveNetwork(keras.layers.Layer):
             "conditional_event_shape", conditional_event_shape
         )
         self.conditional_input_layers = conditional_input_layers
-        self.hidden_units = [count_of("hidden_units", units) for units in hidden_units or []]
+        hidden_units = [] if hidden_units is None else hidden_units
+        self.hidden_units = [count_of("hidden_units", units) for units in hidden_units]
         self.input_order = (
             input_order if isinstance(input_order, str) else [int(i) for i in input_order]
         )

@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.divergences import analytic_kl, check_shapes
+from tfvae.distributions.variables import refuse_untracked
 from tfvae.layers.noise_scope import noise_seed
 from tfvae.layers.steps import at_step, count_steps
 from tfvae.options.keywords import LayerOptions, Unpack
@@ -72,6 +73,8 @@ class BayesianLayer(keras.layers.Layer):
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(**kwargs)
+        # Keras would train a variable that is an attribute: the loss is least at weight −∞.
+        refuse_untracked("kl_weight", kl_weight)
         self.activation = keras.activations.get(activation)
         self.kl_weight = kl_weight
         self.step = None

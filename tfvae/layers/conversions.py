@@ -98,4 +98,10 @@ def _converted(name: str, distribution: tfd.Distribution) -> tf.Tensor:
         if owner is None:
             raise UserError(f"convert_to_tensor_fn is {name!r}, but {distribution.name} has none")
     value = getattr(owner, name)
-    return value() if callable(value) and not tf.is_tensor(value) else value
+    if value is None and hasattr(owner, f"{name}_parameter"):
+        # `probs` is None where the logits were given; `probs_parameter` computes it of them.
+        value = getattr(owner, f"{name}_parameter")
+    value = value() if callable(value) and not tf.is_tensor(value) else value
+    if value is None:
+        raise UserError(f"convert_to_tensor_fn is {name!r}, which {owner.name} was not given")
+    return value

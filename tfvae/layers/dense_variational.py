@@ -97,15 +97,20 @@ class DenseVariational(DenseMap, BayesianLayer):
         """Makes the layers of the posterior and the prior, with their weights."""
         inputs, units = self.kernel_shape(input_shape)
         sizes = (inputs * units, units if self.use_bias else 0, self.variable_dtype)
-        self._posterior = self.make_posterior_fn(*sizes)
-        self._prior = self.make_prior_fn(*sizes)
-        for name, part in (("posterior", self._posterior), ("prior", self._prior)):
+        self._posterior = self._part("posterior", self.make_posterior_fn, sizes, input_shape)
+        self._prior = self._part("prior", self.make_prior_fn, sizes, input_shape)
+
+    def _part(self, name: str, make: Callable, sizes: tuple, input_shape):
+        """Makes the posterior or the prior; its name stands in the paths of its weights."""
+        with keras.name_scope(name):
+            part = make(*sizes)
             refuse_untracked(f"what make_{name}_fn returns", part)
             if isinstance(part, keras.layers.Layer):
                 if not part.built:
                     part.build(input_shape)
                 if not self.trainable:
                     part.trainable = False  # Keras passes it on to the layers that exist by then
+        return part
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns the outputs for weights that are drawn anew, and adds the KL to the losses."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -87,10 +88,11 @@ class KLDivergenceRegularizer(keras.regularizers.Regularizer):
                 f"test_points_fn; got {test_points!r}"
             )
         refuse_untracked("distribution_b", distribution_b)
+        refuse_untracked("weight", weight)
         axes = test_points_reduce_axis
         self.distribution_b = distribution_b
         self.use_exact_kl = use_exact_kl
-        self.test_points_reduce_axis = [axes] if isinstance(axes, int) else axes and list(axes)
+        self.test_points_reduce_axis = None if axes is None else np.ravel(axes).tolist()
         self.test_points_fn = test_points_fn
         self.weight = weight
         self.test_points = test_points

@@ -84,15 +84,16 @@ class MixtureSameFamily(DistributionLayer):
         return self.num_components * (1 + self.component_layer.params_size)
 
     @classmethod
-    def count_params_of(cls, num_components, component_params_size=None, **kwargs) -> int:
+    def count_params_of(cls, *args, **kwargs) -> int:
         """Number of parameters; the component counts by its size or by its layer."""
-        by_layer = isinstance(component_params_size, DistributionLayer)
-        if cls is MixtureSameFamily and component_params_size is not None and not by_layer:
-            size = count_of("component_params_size", component_params_size)
-            return count_of("num_components", num_components) * (1 + size)
-        if component_params_size is not None:
-            return super().count_params_of(num_components, component_params_size, **kwargs)
-        return super().count_params_of(num_components, **kwargs)
+        if cls is not MixtureSameFamily:
+            return super().count_params_of(*args, **kwargs)
+        given = dict(zip(("num_components", "component_layer"), args, strict=False)) | kwargs
+        component = given.get("component_params_size", given.get("component_layer"))
+        if isinstance(component, DistributionLayer):
+            component = component.params_size
+        size = count_of("component_params_size", component)
+        return count_of("num_components", given.get("num_components")) * (1 + size)
 
     def build(self, input_shape):
         """Builds the component layer, which may have weights."""

@@ -31,6 +31,12 @@ def _integers(value) -> list[int] | None:
     return array.ravel().tolist() if array.dtype.kind in "iu" and array.ndim < 2 else None
 
 
+def _hint(value) -> str:
+    """The remedy for a tensor whose value is not known while a graph is made."""
+    unknown = tf.is_tensor(value) and tf.get_static_value(value) is None
+    return ": its value is not known in the graph, so compute it with NumPy" if unknown else ""
+
+
 def event_shape_of(
     value: int | Sequence[int] | np.ndarray | tf.Tensor | tf.TensorShape, name: str = "event_shape"
 ) -> tuple[int, ...]:
@@ -53,7 +59,7 @@ def event_shape_of(
     """
     sizes = _integers(value)
     if sizes is None or any(size < 1 for size in sizes):
-        raise UserError(f"{name} takes positive integers, got {value!r}")
+        raise UserError(f"{name} takes positive integers, got {value!r}{_hint(value)}")
     return tuple(sizes)
 
 
@@ -77,5 +83,5 @@ def count_of(name: str, value: int | np.ndarray | tf.Tensor, *, least: int = 1) 
     """
     sizes = None if isinstance(value, (list, tuple)) else _integers(value)
     if sizes is None or len(sizes) != 1 or sizes[0] < least:
-        raise UserError(f"{name} takes an integer above {least - 1}, got {value!r}")
+        raise UserError(f"{name} takes an integer above {least - 1}, got {value!r}{_hint(value)}")
     return sizes[0]

@@ -117,7 +117,6 @@ class DistributionMethod(keras.layers.Layer):
         value = getattr(owner, self.method)
         if not callable(value) or tf.is_tensor(value):
             return value
-        args, kwargs = tf.nest.map_structure(concrete, (args, kwargs))
         if self.method == "sample" and kwargs.get("seed") is None and len(args) < 2:
             kwargs["seed"] = noise_seed()
         return value(*args, **kwargs)
@@ -130,11 +129,23 @@ class DistributionMethod(keras.layers.Layer):
                 "it follow on a layer of tfvae.layers"
             )
 
-        def value(made_of, args, kwargs):
-            made = distribution.make(*made_of[0], **made_of[1])
-            return self.call(made, args, **kwargs)
+        # Keras makes plain tensors of symbolic outputs; their distributions take the places again.
+        given = (distribution, args, kwargs)
+        outputs = {
+            place: entry
+            for place, entry in enumerate(tf.nest.flatten(given))
+            if isinstance(entry, SymbolicDistribution)
+        }
 
-        return ValueOf(value).compute_output_spec(distribution.arguments, args, kwargs)
+        def value(made_of, *given):
+            entries = tf.nest.flatten(given)
+            for (place, output), (a, k) in zip(outputs.items(), made_of, strict=True):
+                entries[place] = output.make(*a, **k)
+            distribution, args, kwargs = tf.nest.pack_sequence_as(given, entries)
+            return self.call(distribution, args, **kwargs)
+
+        made_of = [output.arguments for output in outputs.values()]
+        return ValueOf(value).compute_output_spec(made_of, *given)
 
     def get_config(self) -> dict:
         """Configuration for saving."""
