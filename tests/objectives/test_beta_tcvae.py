@@ -142,7 +142,11 @@ def test_a_data_set_of_unknown_length_is_refused(make_vae, binary):
 
 def test_a_posterior_whose_marginals_are_not_known_is_refused_when_built(make_vae):
     with pytest.raises(tfvae.UserError, match="take a factorized posterior"):
-        make_vae(latent=tfvae.layers.VonMisesFisher(3), objective=BetaTCVAE())
+        make_vae(
+            latent=tfvae.layers.VonMisesFisher(3),
+            prior=tfvae.priors.SphericalUniform(),
+            objective=BetaTCVAE(),
+        )
 
 
 def test_a_posterior_of_full_covariance_trains(make_vae, binary):
