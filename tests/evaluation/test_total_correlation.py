@@ -88,6 +88,7 @@ def test_refusals(vae, make_vae):
         total_correlation(vae, data.take(0))
     sphere = make_vae(
         latent=tfvae.layers.VonMisesFisher(3),
+        prior=tfvae.priors.SphericalUniform(),
         likelihood=tfvae.layers.IndependentNormal(2),
         built=False,
     )
