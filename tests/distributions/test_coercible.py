@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.errors import UserError
 from tfvae.layers import TensorDistribution, concrete
 
 tfd = tfp.distributions
@@ -90,6 +91,14 @@ def test_a_number_as_value_is_made_a_tensor_once():
     draws = TensorDistribution(tfd.Normal(1.25, 1.0), lambda d: 42.0)
     assert draws.shape == ()
     assert tf.convert_to_tensor(draws) is draws.value()
+
+
+def test_a_value_that_is_no_tensor_is_refused():
+    parts = tfd.JointDistributionSequential([tfd.Normal(0.0, 1.0), tfd.Normal([0.0, 1.0], 1.0)])
+    joint = TensorDistribution(parts, lambda d: d.sample())
+    assert [part.shape for part in joint.sample(3)] == [(3,), (3, 2)]
+    with pytest.raises(UserError, match="is to be one tensor"):
+        tf.convert_to_tensor(joint)
 
 
 def test_operations_between_two_take_both_values(normal):

@@ -61,8 +61,16 @@ class TensorDistribution(
         for graph in graphs:
             if graph in self.values_:  # an outer graph's value is seen inside
                 return self.values_[graph]
+        value = self.convert_(self.distribution_)
         # A number, an array or another distribution is made a tensor once: its shape is asked for.
-        value = tf.convert_to_tensor(self.convert_(self.distribution_))
+        try:
+            value = tf.convert_to_tensor(value)
+        except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+            raise UserError(
+                f"the value of {self.distribution_.name} is to be one tensor, and "
+                f"convert_to_tensor_fn made a {type(value).__name__} of it that is none: give a "
+                "function that makes one, such as lambda d: d.sample()[0] of a joint distribution"
+            ) from error
         self.values_[graphs[0]] = value
         return value
 
