@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -88,9 +89,18 @@ def _good(numbers: tf.data.Dataset) -> np.ndarray:
 def _digest(paths: Iterable[str | bytes]) -> str:
     digest = hashlib.sha256()
     for path in paths:
-        try:
-            state = tf.io.gfile.stat(path)
-            digest.update(f"{path}\0{state.length}\0{state.mtime_nsec}\n".encode())
-        except tf.errors.OpError:  # it was removed after the folder was listed
-            digest.update(f"{path}\0\n".encode())
+        digest.update(os.fsencode(path) + f"\0{_state(os.fsdecode(path))}\n".encode())
     return digest.hexdigest()
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What changes when a file is written anew; nothing where it was removed meanwhile."""
+    try:
+        if "://" in path:
+            state = tf.io.gfile.stat(path)
+            return state.length, state.mtime_nsec
+        # TensorFlow's time is one of whole seconds, within which a file may be written twice.
+        state = os.stat(path)
+        return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+    except (tf.errors.OpError, OSError):
+        return ()
