@@ -18,6 +18,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae import distribute
+from tfvae.data import registry
 
 # Two replicas on one processor, for `MirroredStrategy(["CPU:0", "CPU:1"])`.
 tf.config.set_logical_device_configuration(
@@ -68,11 +69,13 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _same_start():
-    """Every test starts at the same seeds and leaves the global policy as it was."""
+    """Every test starts at the same seeds; the global policy and the data sets stay as they were."""
     keras.utils.set_random_seed(0)
-    policy = keras.config.dtype_policy()
+    policy, datasets = keras.config.dtype_policy(), dict(registry._entries)
     yield
     keras.config.set_dtype_policy(policy)
+    registry._entries.clear()
+    registry._entries.update(datasets)
 
 
 @pytest.fixture
