@@ -69,7 +69,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def _same_start():
-    """Every test starts at the same seeds; the global policy and the data sets stay as they were."""
+    """Every test starts at the same seeds; policy and data sets stay as they were."""
     keras.utils.set_random_seed(0)
     policy, datasets = keras.config.dtype_policy(), dict(registry._entries)
     yield
