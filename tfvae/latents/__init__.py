@@ -2,9 +2,11 @@
 
 from tfvae.latents.base import ConditionalStructure, LatentStructure
 from tfvae.latents.block import Block
+from tfvae.latents.hamiltonian import Hamiltonian
 from tfvae.latents.hierarchy import Hierarchy
 from tfvae.latents.ladder import LadderBlock
 from tfvae.latents.one_group import OneGroup
+from tfvae.latents.riemannian import Riemannian
 from tfvae.latents.stochastic_layers import StochasticLayers
 from tfvae.latents.top_down import TopDown
 from tfvae.latents.vector_quantizer import VectorQuantizer
@@ -14,10 +16,12 @@ from tfvae.lazy import public
 __all__ = [
     "Block",
     "ConditionalStructure",
+    "Hamiltonian",
     "Hierarchy",
     "LadderBlock",
     "LatentStructure",
     "OneGroup",
+    "Riemannian",
     "StochasticLayers",
     "TopDown",
     "VectorQuantizer",

@@ -14,6 +14,7 @@ from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import vq_vae
+from tfvae.recipes.refining import hvae, rhvae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
@@ -29,6 +30,7 @@ __all__ = [
     "factor_vae",
     "geco_vae",
     "get",
+    "hvae",
     "hyperspherical_vae",
     "iaf_vae",
     "info_vae",
@@ -41,6 +43,7 @@ __all__ = [
     "piwae",
     "planar_vae",
     "renyi_vae",
+    "rhvae",
     "sigma_vae",
     "spline_vae",
     "swae",
