@@ -1,5 +1,7 @@
 """The Hamiltonian VAE: its bound in closed form where model and posterior are normal and linear."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -64,7 +66,7 @@ def gap(steps, step_size=0.1, beta_zero=0.5):
     drift = np.block([[eye, step_size * eye], [zero, eye]])
     flow = np.eye(2 * D)
     roots = 1 / ((1 - beta_zero**-0.5) * np.arange(steps + 1) ** 2 / steps**2 + beta_zero**-0.5)
-    for before, after in zip(roots, roots[1:], strict=False):
+    for before, after in itertools.pairwise(roots):
         cool = np.block([[eye, zero], [zero, before / after * eye]])
         flow = cool @ kick @ drift @ kick @ flow
     mean = flow @ np.concatenate([-MEAN, np.zeros(D)])
@@ -163,9 +165,9 @@ def test_the_passes_of_the_decoder_leave_nothing_behind():
 
 
 def test_what_cannot_be_refined_is_refused(curved):
-    with pytest.raises(tfvae.UserError, match="unknown tempering 'fix'.*did you mean 'fixed'"):
+    with pytest.raises(tfvae.UserError, match=r"unknown tempering 'fix'.*did you mean 'fixed'"):
         latents.Hamiltonian(tempering="fix")
-    with pytest.raises(tfvae.UserError, match="above 0 and below 1, got 1.0"):
+    with pytest.raises(tfvae.UserError, match=r"above 0 and below 1, got 1\.0"):
         latents.Hamiltonian(beta_zero=1.0)
     with pytest.raises(tfvae.UserError, match="step size above 0 and below max_step"):
         latents.Hamiltonian(step_size=0.5)

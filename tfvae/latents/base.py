@@ -145,7 +145,7 @@ class LatentStructure(keras.layers.Layer):
         Args:
             encoded: What the encoder returned.
             log_likelihood: From z, `[batch, *event]` or `[K, batch, *event]`, to log p(x|z), nats,
-                `[batch]` or `[K, batch]`; with its gradients, and of one seed the same in each call.
+                `[batch]` or `[K, batch]`; with its gradients, and without noise of its own.
             context: `[batch, ...]`, for a conditional structure.
 
         Returns:
