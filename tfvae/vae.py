@@ -14,6 +14,7 @@ from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
+from tfvae.distributions.energies import refuse_energy
 from tfvae.distributions.spaces import check_same_space
 from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
 from tfvae.distributions.types import VAEOutput
@@ -353,10 +354,14 @@ class VAE(ObjectiveModel):
 
         Returns:
             Nats, `[batch]`; higher is better.
+
+        Raises:
+            UserError: If the likelihood is an energy, which has no nats of x.
         """
         samples = _count("samples", samples)
         x = dense(x)
         self._check_input(x, context)
+        refuse_energy("elbo", self.support)
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
     @readable_errors()
@@ -380,12 +385,16 @@ class VAE(ObjectiveModel):
         Returns:
             Nats, `[batch]`.
 
+        Raises:
+            UserError: If the likelihood is an energy, which has no nats of x.
+
         References:
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
         samples = _count("samples", samples)
         x = dense(x)
         self._check_input(x, context)
+        refuse_energy("log_prob", self.support)
         every = self.latents.every_z(EXACT_CODES)
         if every is not None:
             return self._estimators.log_sum(x, every, self._log_joint, context, chunk)
@@ -396,9 +405,12 @@ class VAE(ObjectiveModel):
         """What `log_prob` gives.
 
         `"importance_weighted"`: an estimate whose expectation is a lower bound; `"exact"`: the sum
-        over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum.
+        over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum;
+        `"energy"`: there is none, for the likelihood is an energy.
         """
         self._assert_built()
+        if self.support is not None and not self.support.density:
+            return "energy"
         if self.latents.every_z(EXACT_CODES) is not None:
             return "exact"
         return "importance_weighted" if self.latents.has_noise else "elbo"

@@ -211,7 +211,7 @@ class Objective(keras.layers.Layer):
     @property
     def directions(self) -> dict[str, str]:
         """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
-        return {"elbo": "max", "distortion": "min", "bits_per_dim": "min"}
+        return {"elbo": "max", "distortion": "min", "energy": "min", "bits_per_dim": "min"}
 
     @property
     def own_weights(self) -> list:
@@ -279,9 +279,13 @@ class Objective(keras.layers.Layer):
 
         Returns:
             `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete.
+            Of an `Energy` there is no bound of log p(x): `energy`, and `rate` in nats.
         """
+        support = support_of(output.likelihood)
+        if not support.density:
+            return {"energy": bound.distortion, "rate": bound.rate}
         terms = {"elbo": bound.elbo, "distortion": bound.distortion, "rate": bound.rate}
-        symbols = support_of(output.likelihood).symbols(x.shape[1:])
+        symbols = support.symbols(x.shape[1:])
         if symbols is not None:
             terms["bits_per_dim"] = -bound.elbo / (symbols * math.log(2.0))
         return terms

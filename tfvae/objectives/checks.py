@@ -12,6 +12,7 @@ from tfvae.errors import UserError
 __all__ = ["checked_output", "checked_terms"]
 
 REPORTED = ("elbo", "distortion", "rate")
+OF_ENERGY = ("energy", "rate")  # where there is no likelihood
 
 
 def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
@@ -42,7 +43,8 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
             f"the terms of {objective} are {_described(returned.terms)}: give a dict of names and "
             "tensors of shape [batch]"
         )
-    missing = [name for name in REPORTED if name not in returned.terms]
+    reported = OF_ENERGY if "energy" in returned.terms else REPORTED
+    missing = [name for name in reported if name not in returned.terms]
     if missing:
         raise UserError(
             f"the terms of {objective} have no {' and no '.join(map(repr, missing))}: add "

@@ -11,6 +11,8 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.divergences import log_importance_weights
 from tfvae.distributions.elbo import elbo
+from tfvae.distributions.energies import refuse_energy
+from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
@@ -187,6 +189,7 @@ class ImportanceWeighted(Objective):
 
     def _check(self, output: VAEOutput) -> None:
         name = type(self).__name__
+        refuse_energy(f"{name}, which weighs draws by p(x, z),", support_of(output.likelihood))
         for latent in output.latents:
             if not has_density(latent.posterior):
                 raise UserError(

@@ -8,6 +8,7 @@ from tfvae import options
 from tfvae.lazy import public
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
+from tfvae.recipes.energies import dfc_vae, msssim_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
@@ -24,6 +25,7 @@ __all__ = [
     "beta_vae",
     "ciwae",
     "conditional_vae",
+    "dfc_vae",
     "dip_vae",
     "disentangled_beta_vae",
     "dreg",
@@ -38,6 +40,7 @@ __all__ = [
     "ladder_vae",
     "logcosh_vae",
     "miwae",
+    "msssim_vae",
     "names",
     "nvp_vae",
     "piwae",

@@ -38,10 +38,14 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
     Returns:
         Lines of text; ± is the standard error over the examples.
     """
-    lines = [
-        _row("test ELBO", _nats(table, "elbo")),
-        *_log_prob_rows(table),
-    ]
+    if table.get("log_prob_kind") == "energy":
+        lines = [
+            _row("test energy", _nats(table, "energy").removesuffix(" nats")),
+            _row("test rate", _nats(table, "rate")),
+            _row("log p(x)", "there is none: an energy is no likelihood"),
+        ]
+    else:
+        lines = [_row("test ELBO", _nats(table, "elbo")), *_log_prob_rows(table)]
     if "bits_per_dim" in table:
         lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))
     if "active_units" in table:
