@@ -66,8 +66,8 @@ def one_group(prior, labels=False):
     return lambda: latents.OneGroup(prior()), encoder, labels
 
 
-# Without weights, and for posteriors on the sphere alone: the recipe's tests have it.
-ON_THE_SPHERE = {"SphericalUniform"}
+# Without weights, and for posteriors on the sphere or the ball alone: the recipes' tests have them.
+ON_THE_SPHERE = {"SphericalUniform", "WrappedNormal"}
 
 # A line: the structure, its encoder, and whether there are labels; of one group, for each prior.
 CASES = {

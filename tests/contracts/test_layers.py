@@ -58,6 +58,7 @@ from tfvae.layers import (
     OptimalScaleNormal,
     PerceptualDistance,
     PlanarFlow,
+    PoincareNormal,
     PowerSpherical,
     RadialFlow,
     RelaxedOneHotCategorical,
@@ -463,6 +464,19 @@ def row_features():
     return keras.Model(image, [layer(rows) for layer in sums])
 
 
+def poincare_normal(params, x):
+    """On the unit ball in three dimensions, by the tangent vector of x at the centre."""
+    tangent, raw = halves(params, 2, (3,))
+    length = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    loc = -np.tanh(length / 2) * tangent / length
+    dot, here, there = ((a * b).sum(-1, keepdims=True) for a, b in [(loc, x), (loc, loc), (x, x)])
+    y = ((1 + 2 * dot + there) * loc + (1 - here) * x) / (1 + 2 * dot + here * there)
+    size = np.linalg.norm(y, axis=-1, keepdims=True)
+    r = 2 * np.arctanh(size)
+    normal = total(stats.norm.logpdf(r * y / size, scale=positive(raw)))
+    return normal + (3 * np.log(2 / (1 - there)) - 2 * np.log(np.sinh(r) / r))[:, 0]
+
+
 def log_normal(params, x):
     loc, raw = halves(params, 2, (3,))
     return total(stats.lognorm.logpdf(x, positive(raw), scale=np.exp(loc)))
@@ -593,6 +607,9 @@ CASES = {
     "log cosh": Case(of(IndependentLogCosh, 3), real(3), loc_scale(stats.hypsecant), 6),
     "optimal scale": Case(of(OptimalScaleNormal, (2, 3)), real(2, 3), normal_of_scale(1.0), 6),
     "beta": Case(of(IndependentBeta, 3), unit(3), beta, 6),
+    "poincare normal": Case(
+        lambda **k: [PoincareNormal(3, **k)], lambda rng: 0.5 * sphere(rng), poincare_normal, 6
+    ),
     "multi scale ssim": Case(
         lambda **k: [MultiScaleSSIM((8, 8, 1), **k)], unit(8, 8, 1), ms_ssim_energy, 64
     ),

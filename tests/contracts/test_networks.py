@@ -38,6 +38,8 @@ CASES = {
         (6, 9, 3),
         "decoder",
     ),
+    "Gyroplane": Case({"units": 5, "size": 2, "curvature": 0.5}, (2,), (5,), "decoder"),
+    "TangentMap": Case({"size": 2, "curvature": 0.5}, (2,), (2,), "decoder"),
     "ResNetDown": Case(
         {
             "filters": [2, 4],

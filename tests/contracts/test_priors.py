@@ -52,8 +52,9 @@ CASES = {
     "MaskedAutoregressiveFlow": (lambda: priors.MaskedAutoregressiveFlow(2, [4]), {}),
     "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
 }
-# Not on the plane: tests/priors/test_spherical_uniform.py has its values.
-ELSEWHERE = {"SphericalUniform"}
+# Not on the plane: tests/priors/test_spherical_uniform.py and tests/distributions/test_poincare.py
+# have their values.
+ELSEWHERE = {"SphericalUniform", "WrappedNormal"}
 every_prior = pytest.mark.parametrize(
     ("prior", "options"),
     [pytest.param(*CASES[name], id=name) for name in FOUND if name in CASES],

@@ -53,6 +53,10 @@ OUTSIDE = {
         lambda: layers.RelaxedOneHotCategorical(3),
         *([0.2, 0.3, 0.5], [[0, 0, 1], [0.5, 0.6, 0.5], [-1, 1, 1], [np.nan, 0.5, 0.5]]),
     ),
+    "poincare normal": (
+        lambda: layers.PoincareNormal(2),
+        *([0.1, -0.3], [[1.0, 0.0], [0.8, 0.8], [np.inf, 0], [np.nan, 0]]),
+    ),
     "von mises fisher": (lambda: layers.VonMisesFisher(3), *SPHERE),
     "power spherical": (lambda: layers.PowerSpherical(3), *SPHERE),
 }

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.poincare import WrappedNormalOnBall
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 
@@ -90,6 +91,12 @@ def _interval(low: object, high: object) -> Space:
     return Space("an interval", f"tfd.Sample({uniform}, {{shape}})", low, high)
 
 
+def _ball(radius: float) -> Space:
+    """The Poincaré ball of a radius."""
+    prior = f"tfvae.priors.WrappedNormal(curvature={radius**-2:.6g})"
+    return Space(f"the Poincaré ball of radius {radius:.5g}", prior)
+
+
 def _image(bijector: tfb.Bijector, space: Space | None) -> Space | None:
     """Where a bijector takes a space to, or None where that is not known."""
     # tfp makes a chain, or an inverse, of one of two classes without a base of their own.
@@ -139,6 +146,8 @@ def space_of(distribution: tfd.Distribution) -> Space | None:
         return space_of(distribution.distribution)
     if isinstance(distribution, tfd.MixtureSameFamily):
         return space_of(distribution.components_distribution)
+    if isinstance(distribution, WrappedNormalOnBall):
+        return _ball(distribution.radius)
     for known, space in _OF_CLASS.items():
         if isinstance(distribution, known):
             return space

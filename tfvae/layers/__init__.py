@@ -53,6 +53,7 @@ from tfvae.layers.optimal_scale_normal import OptimalScaleNormal
 from tfvae.layers.ordinal import IndependentOrdinal
 from tfvae.layers.perceptual_distance import PerceptualDistance
 from tfvae.layers.planar_flow import PlanarFlow
+from tfvae.layers.poincare_normal import PoincareNormal
 from tfvae.layers.poisson import IndependentPoisson
 from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
@@ -122,6 +123,7 @@ __all__ = [
     "OptimalScaleNormal",
     "PerceptualDistance",
     "PlanarFlow",
+    "PoincareNormal",
     "PowerSpherical",
     "RadialFlow",
     "RelaxedOneHotCategorical",

@@ -6,8 +6,10 @@ from tfvae.networks.bottom_up import BottomUp
 from tfvae.networks.conv import ConvDown, ConvUp
 from tfvae.networks.decoder import Decoder
 from tfvae.networks.encoder import Encoder
+from tfvae.networks.gyroplane import Gyroplane
 from tfvae.networks.mlp import MLP
 from tfvae.networks.resnet import ResNetDown, ResNetUp
+from tfvae.networks.tangent_map import TangentMap
 
 __all__ = [
     "MLP",
@@ -17,8 +19,10 @@ __all__ = [
     "ConvUp",
     "Decoder",
     "Encoder",
+    "Gyroplane",
     "ResNetDown",
     "ResNetUp",
+    "TangentMap",
     "bottleneck_stages",
 ]
 __dir__ = public(__all__)

@@ -12,6 +12,7 @@ from tfvae.priors.real_nvp import RealNVP
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.vamp_prior import VampPrior
+from tfvae.priors.wrapped_normal import WrappedNormal
 
 __all__ = [
     "CodePrior",
@@ -25,5 +26,6 @@ __all__ = [
     "SphericalUniform",
     "StandardNormal",
     "VampPrior",
+    "WrappedNormal",
 ]
 __dir__ = public(__all__)

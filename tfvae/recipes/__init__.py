@@ -12,6 +12,7 @@ from tfvae.recipes.energies import dfc_vae, msssim_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
+from tfvae.recipes.hyperbolic import poincare_vae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import vq_vae
@@ -45,6 +46,7 @@ __all__ = [
     "nvp_vae",
     "piwae",
     "planar_vae",
+    "poincare_vae",
     "renyi_vae",
     "rhvae",
     "sigma_vae",

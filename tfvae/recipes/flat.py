@@ -57,7 +57,8 @@ def vae(
         network_options: Further arguments of the network, such as `filters`.
         posterior: q(z|x), a layer of `tfvae.layers`; None: factorized normal.
         prior: p(z), a part of `tfvae.priors` or a `tfd.Distribution`; None: standard normal,
-            or uniform where the posterior is on the sphere, the simplex or one-hot vectors.
+            uniform where the posterior is on the sphere, the simplex or one-hot vectors, and on
+            its ball where that is hyperbolic.
         likelihood: p(x|z), a layer of `tfvae.layers`.
         objective: What is minimised, a part of `tfvae.objectives`; None: the negative ELBO.
         beta: Weight of the rate; None: the objective's own.

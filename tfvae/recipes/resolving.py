@@ -15,7 +15,7 @@ from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.objectives import ELBO, Objective
 from tfvae.options import find
-from tfvae.priors import Prior, SphericalUniform
+from tfvae.priors import Prior, SphericalUniform, WrappedNormal
 
 tfd = tfp.distributions
 
@@ -146,7 +146,7 @@ def prior_of(value: object, head: keras.layers.Layer, conditioner: keras.layers.
 
 
 def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
-    """The uniform prior of a posterior that is not on all real numbers.
+    """The prior of a posterior that is not on all real numbers: uniform, or on its ball.
 
     A density on the sphere or the simplex has no KL from one on the space around it.
 
@@ -159,6 +159,8 @@ def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
     event = getattr(head, "event_shape", None)
     if isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
         return SphericalUniform()
+    if isinstance(head, layers.PoincareNormal):
+        return WrappedNormal(curvature=head.curvature)
     if isinstance(head, layers.RelaxedOneHotCategorical):
         if head.straight_through:
             one = tfd.OneHotCategorical(logits=tf.zeros(event), dtype=tf.float32)
