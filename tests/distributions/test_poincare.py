@@ -1,5 +1,8 @@
 """The wrapped normal on the Poincaré ball: its density by autodiff, by integral, by distances."""
 
+import json
+
+import keras
 import numpy as np
 import pytest
 import scipy.stats
@@ -112,6 +115,21 @@ def test_a_gyroplane_gives_distances_from_a_geodesic():
     value = layer(z).numpy()[:, 0]
     np.testing.assert_allclose(np.abs(value), scale * np.array(nearest), rtol=1e-3, atol=1e-4)
     assert len(np.unique(np.sign(value))) == 2
+
+
+@pytest.mark.parametrize("layer", [networks.Gyroplane(4, 2, curvature=0.5), networks.TangentMap(2)])
+def test_layers_of_the_decoder_come_back_and_compute_in_full_precision(layer):
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(layer)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert again.get_config() == layer.get_config()
+    keras.config.set_dtype_policy("mixed_float16")
+    half = type(layer).from_config({**layer.get_config(), "dtype": "mixed_float16"})
+    z = tf.constant([[0.999, 0.02], [0.1, 0.2]])
+    full = layer(z)
+    half(z)
+    half.set_weights(layer.get_weights())
+    assert half(z).dtype == tf.float16
+    np.testing.assert_allclose(half(z), full, rtol=2e-3)
 
 
 def test_what_follows_z_is_passed_on():

@@ -51,7 +51,8 @@ class Gyroplane(keras.layers.Layer):
         curvature: float = 1.0,
         **kwargs: Unpack[LayerOptions],
     ):
-        super().__init__(**kwargs)
+        # In 16 bits the edge of the ball is not to be told from its inside.
+        super().__init__(**{"autocast": False, **kwargs})
         for name, value in [("units", units), ("size", 1 if size is None else size)]:
             if value != int(value) or value < 1:
                 raise UserError(f"{name} takes an integer from 1, got {value!r}")
@@ -66,8 +67,10 @@ class Gyroplane(keras.layers.Layer):
         if elements > input_shape[-1]:
             raise UserError(f"{self.name} takes z of {elements} elements, got {input_shape[-1]}")
         shape, start = (self.units, elements), keras.initializers.GlorotUniform()
-        self.tangents = self.add_weight(shape=shape, initializer=start, name="tangents")
-        self.directions = self.add_weight(shape=shape, initializer=start, name="directions")
+        self.tangents, self.directions = (
+            self.add_weight(shape=shape, initializer=start, name=name, autocast=False)
+            for name in ("tangents", "directions")
+        )
 
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """The distances of z, `[*batch, units]`, and what follows z in the input."""
@@ -82,7 +85,8 @@ class Gyroplane(keras.layers.Layer):
         place = 1 - c * tf.reduce_sum(tf.square(points), axis=-1)
         root = math.sqrt(c)
         distance = tf.asinh(2 * root * along / (tf.maximum(height, 1e-6) * length)) / root
-        return tf.concat([2 / place * length * distance, rest], axis=-1)
+        features = tf.concat([2 / place * length * distance, rest], axis=-1)
+        return tf.cast(features, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         """`[*batch, units]`, and what follows z."""

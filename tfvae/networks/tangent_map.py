@@ -38,7 +38,8 @@ class TangentMap(keras.layers.Layer):
     def __init__(
         self, size: int | None = None, *, curvature: float = 1.0, **kwargs: Unpack[LayerOptions]
     ):
-        super().__init__(**kwargs)
+        # In 16 bits the edge of the ball is not to be told from its inside.
+        super().__init__(**{"autocast": False, **kwargs})
         if size is not None and (size != int(size) or size < 1):
             raise UserError(f"size takes an integer from 1, or None, got {size!r}")
         if not curvature > 0:
@@ -48,10 +49,10 @@ class TangentMap(keras.layers.Layer):
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """The tangent vectors, `[*batch, d]`, and what follows z in the input."""
         size = z.shape[-1] if self.size is None else self.size
+        z = tf.cast(z, self.variable_dtype)
         z, rest = tf.split(z, [size, z.shape[-1] - size], axis=-1)
-        # In 16 bits the edge of the ball is not to be told from its inside.
-        tangent = tf.cast(to_origin(tf.cast(z, tf.float32), self.curvature), rest.dtype)
-        return tf.concat([tangent, rest], axis=-1)
+        tangent = to_origin(z, self.curvature)
+        return tf.cast(tf.concat([tangent, rest], axis=-1), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         """That of the input."""
