@@ -210,6 +210,13 @@ def test_shapes(make, data, structure, encoder, labels):
 
 @every_structure
 @pytest.mark.parametrize("jit", [False, True], ids=["plain", "xla"])
+@pytest.mark.representatives(
+    "plain-StochasticLayers-0",
+    "plain-TopDown-0",
+    "plain-VectorQuantizer-0",
+    "xla-OneGroup-0",
+    "xla-OneGroup-4",
+)
 def test_fit_takes_a_step_that_moves_every_weight(make, data, structure, encoder, labels, jit):
     vae = make(structure, encoder, labels, jit_compile=jit)
     x, context = data(labels)
@@ -224,6 +231,7 @@ def test_fit_takes_a_step_that_moves_every_weight(make, data, structure, encoder
 
 
 @every_structure
+@pytest.mark.representatives("OneGroup-0", "StochasticLayers-0", "VectorQuantizer-0")
 def test_two_replicas(make, mirrored, data, structure, encoder, labels):
     with mirrored.scope():
         vae = make(structure, encoder, labels)
@@ -238,6 +246,7 @@ def test_two_replicas(make, mirrored, data, structure, encoder, labels):
 
 @every_structure
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.representatives("mixed_float16-*")
 def test_mixed_precision(make, data, policy, structure, encoder, labels, precision):
     policy(precision)
     vae = make(structure, encoder, labels, run_eagerly=True)
@@ -251,6 +260,7 @@ def test_mixed_precision(make, data, policy, structure, encoder, labels, precisi
 
 
 @every_structure
+@pytest.mark.representatives("OneGroup-0", "TopDown-0", "VectorQuantizer-0")
 def test_a_saved_run_goes_on_exactly(
     make, data, tmp_path, assert_same_weights, structure, encoder, labels
 ):

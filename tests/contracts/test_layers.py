@@ -907,6 +907,7 @@ def test_configuration_is_plain_data_and_comes_back(case):
         assert keras.saving.get_registered_name(type(again)).startswith("tfvae>")
 
 
+@pytest.mark.representatives("normal", "inverse autoregressive", "kl add loss")
 def test_sequential_model(kind, kind_data, tmp_path, capsys):
     case, (x, y) = kind, kind_data
     model = compiled(sequential(case), case)
@@ -971,6 +972,9 @@ def gradients(case, x, y, *, compile):
     return tf.function(run, jit_compile=True)(x) if compile else run(x)
 
 
+@pytest.mark.representatives(
+    "normal", "discretized mixture", "straight through", "inverse autoregressive", "weight norm"
+)
 def test_gradients_of_the_density_and_of_a_draw_under_xla(case, data):
     x, y = data
     log_prob, of_density, of_draw = gradients(case, x, y, compile=case.xla)
@@ -986,6 +990,7 @@ def test_gradients_of_the_density_and_of_a_draw_under_xla(case, data):
         assert np.all(np.isfinite(expected[2]))
 
 
+@pytest.mark.representatives("normal", "straight through", "variable", "kl add loss")
 def test_functional_model_with_xla(kind, kind_data):
     case, (x, y) = kind, kind_data
     model = functional(case)
@@ -1002,6 +1007,7 @@ def test_functional_model_with_xla(kind, kind_data):
     assert features.shape == (len(value), 2)
 
 
+@pytest.mark.representatives("normal", "transformed")
 def test_subclassed_model(kind, kind_data, tmp_path):
     case, (x, y) = kind, kind_data
     model = compiled(OwnModel(case.size, case.layers()), case)
@@ -1015,6 +1021,7 @@ def test_subclassed_model(kind, kind_data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.representatives("*-mixed_float16")
 def test_probability_is_float32_under_mixed_precision(kind, kind_data, policy, name):
     case, (x, y) = kind, kind_data
     policy(name)
@@ -1083,7 +1090,6 @@ print(json.dumps([result, "tensorflow_probability" in sys.modules, "keras" in sy
 """
 
 
-@pytest.mark.slow
 def test_exports_load_without_tfp(tmp_path, run_python):
     exported(str(tmp_path))
     errors, probability, _ = run_python(LOAD.format(folder=str(tmp_path))).result
@@ -1092,7 +1098,7 @@ def test_exports_load_without_tfp(tmp_path, run_python):
     assert max(errors.values()) < 1e-4, errors
 
 
-@pytest.mark.slow
+@pytest.mark.representatives("normal", "straight through", "weight norm", "kl add loss")
 def test_two_replicas_take_the_step_of_one(kind, kind_data, mirrored):
     case, (x, y) = kind, kind_data
     single = compiled(sequential(case), case)

@@ -261,6 +261,9 @@ def test_the_elbo_is_the_unweighted_one(make, binary, name, kwargs, value):
 
 @every_objective
 @pytest.mark.parametrize("jit", [False, True], ids=["plain", "xla"])
+@pytest.mark.representatives(
+    "xla-ELBO", "xla-FactorVAE", "plain-BetaTCVAE", "plain-GECO", "plain-PIWAE"
+)
 def test_fit_takes_a_step(make, binary, name, kwargs, jit):
     vae = make(name, kwargs, jit_compile=jit)
     before = vae.get_weights()
@@ -307,6 +310,7 @@ def test_an_example_of_weight_two_is_the_example_twice(make, binary, name, kwarg
 
 
 @on_replicas
+@pytest.mark.representatives("BetaTCVAE", "FactorVAE", "GECO", "InfoVAE")
 def test_steps_on_two_replicas_are_the_steps_on_one(
     same_noise_everywhere, mirrored, binary, assert_same_weights, name, kwargs
 ):
@@ -342,6 +346,7 @@ def test_mixed_precision(make, binary, policy, name, kwargs, precision):
 
 
 @every_objective
+@pytest.mark.representatives("ELBO", "FactorVAE", "GECO")
 def test_a_saved_run_goes_on_exactly(make, binary, tmp_path, assert_same_weights, name, kwargs):
     data = tf.data.Dataset.from_tensor_slices(binary).batch(20)
     whole, half = (make(name, kwargs, run_eagerly=True) for _ in range(2))

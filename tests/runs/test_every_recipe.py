@@ -87,9 +87,9 @@ def cut_off_twice(config, workdir, whole, stop_after, monkeypatch):
     assert json.loads((workdir / name).read_text()) == json.loads((whole / name).read_text())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", recipes.names())
 @pytest.mark.usefixtures("eager")
+@pytest.mark.representatives("vae", "factor_vae", "geco_vae", "two_layer_vae")
 def test_it_trains_and_is_resumed_bit_for_bit(name, tiny, tmp_path, stop_after, monkeypatch):
     said, warned = [], []
     monkeypatch.setattr(logging, "warning", lambda *words: warned.append(words))
