@@ -207,6 +207,14 @@ def test_beta_rises_unless_it_is_a_schedule_of_its_own(beta, warm_up, values):
     assert [float(schedule(step)) for step in (0, 5, 10)] == values
 
 
+def test_a_name_that_is_not_enough_is_refused_with_what_it_needs():
+    with pytest.raises(tfvae.UserError, match=r"needs num_components .*partial"):
+        recipes.vae((4, 4, 1), posterior="mixture_normal")
+    mixture = functools.partial(layers.MixtureNormal, num_components=3, reparameterize=True)
+    vae = recipes.vae((4, 4, 1), posterior=mixture)
+    assert vae.encoder.head.num_components == 3
+
+
 def test_two_objectives_are_refused():
     objective = tfvae.objectives.ELBO(beta=2.0)
     assert recipes.vae(SHAPE, objective=objective).objective is objective
