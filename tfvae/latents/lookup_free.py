@@ -51,7 +51,7 @@ class LookupFree(Quantization):
         self,
         bits: int = 8,
         *,
-        entropy: float = 0.1,
+        entropy: float = 1.0,
         diversity: float = 1.0,
         commitment: float = 0.25,
         temperature: float = 1.0,
