@@ -134,7 +134,7 @@ def test_inside_a_model_it_waits_for_its_own_fit(tmp_path, binary):
     vae = tfvae.VAE(
         networks.BottomUp([keras.layers.Flatten(), keras.layers.Dense(4)]),
         networks.Decoder(networks.MLP([4]), layers.IndependentBernoulli((3, 2, 1))),
-        latents=latents.VectorQuantizer(4, priors.CodeTransformer(8, 2, 1, steps=20), size=2),
+        latents=latents.VectorQuantizer(4, priors.CodeTransformer(8, 2, 1, steps=40), size=2),
     )
     vae.compile(keras.optimizers.Adam(0.01))
     vae.build((None, 3, 2, 1))

@@ -2,9 +2,16 @@
 
 from tfvae.latents.base import ConditionalStructure, LatentStructure
 from tfvae.latents.block import Block
+from tfvae.latents.codebook import Codebook
+from tfvae.latents.finite_scalar import FiniteScalar
+from tfvae.latents.grouped import Grouped
 from tfvae.latents.hierarchy import Hierarchy
 from tfvae.latents.ladder import LadderBlock
+from tfvae.latents.lookup_free import LookupFree
 from tfvae.latents.one_group import OneGroup
+from tfvae.latents.quantization import Quantization, Quantized
+from tfvae.latents.quantizer import Quantizer
+from tfvae.latents.residual import Residual
 from tfvae.latents.stochastic_layers import StochasticLayers
 from tfvae.latents.top_down import TopDown
 from tfvae.latents.vector_quantizer import VectorQuantizer
@@ -13,11 +20,19 @@ from tfvae.lazy import public
 
 __all__ = [
     "Block",
+    "Codebook",
     "ConditionalStructure",
+    "FiniteScalar",
+    "Grouped",
     "Hierarchy",
     "LadderBlock",
     "LatentStructure",
+    "LookupFree",
     "OneGroup",
+    "Quantization",
+    "Quantized",
+    "Quantizer",
+    "Residual",
     "StochasticLayers",
     "TopDown",
     "VectorQuantizer",

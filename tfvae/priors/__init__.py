@@ -2,6 +2,7 @@
 
 from tfvae.lazy import public
 from tfvae.priors.base import Prior
+from tfvae.priors.code_pixel_cnn import CodePixelCNN
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.code_transformer import CodeTransformer
 from tfvae.priors.conditional_normal import ConditionalNormal
@@ -14,6 +15,7 @@ from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.vamp_prior import VampPrior
 
 __all__ = [
+    "CodePixelCNN",
     "CodePrior",
     "CodeTransformer",
     "ConditionalNormal",

@@ -13,7 +13,7 @@ from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
-from tfvae.recipes.quantized import vq_vae
+from tfvae.recipes.quantized import fsq_vae, lfq_vae, pixel_vae, residual_vq_vae, vq_vae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
@@ -27,6 +27,7 @@ __all__ = [
     "disentangled_beta_vae",
     "dreg",
     "factor_vae",
+    "fsq_vae",
     "geco_vae",
     "get",
     "hyperspherical_vae",
@@ -34,13 +35,16 @@ __all__ = [
     "info_vae",
     "iwae",
     "ladder_vae",
+    "lfq_vae",
     "logcosh_vae",
     "miwae",
     "names",
     "nvp_vae",
     "piwae",
+    "pixel_vae",
     "planar_vae",
     "renyi_vae",
+    "residual_vq_vae",
     "sigma_vae",
     "spline_vae",
     "swae",
