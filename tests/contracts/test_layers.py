@@ -28,6 +28,7 @@ from tfvae.layers import (
     AutoregressiveTransform,
     BayesianLayer,
     CategoricalMixtureOfOneHotCategorical,
+    Deterministic,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     DistributionLambda,
@@ -483,6 +484,7 @@ class Case(NamedTuple):
     each: Callable = negative_log_prob  # what the loss is for each example
     any_batch: bool = True  # whether XLA compiles the gradient of a draw for any batch size
     argument: bool = True  # whether the distribution may be an argument of a tf.function
+    density: bool = True  # whether it has one; a point has a mass
     xla: bool = True  # whether XLA compiles the gradient of the density at data of any kind
 
 
@@ -523,6 +525,9 @@ CASES = {
         real(2, 3),
         normal_of_scale(0.5),
         6,
+    ),
+    "deterministic": Case(
+        of(Deterministic, 3), real(3), lambda params, x: np.full(N, -np.inf), 3, density=False
     ),
     "multivariate": Case(of(MultivariateNormalTriL, 3), real(3), multivariate, 9),
     "bernoulli": Case(of(IndependentBernoulli, (2, 3)), levels(2, 2, 3), bernoulli, 6),
@@ -879,7 +884,7 @@ def test_log_prob_is_that_of_scipy(case):
     params = rng.normal(size=(N, case.size)).astype("float32")
     x = case.data(rng).astype("float32")
     expected = case.log_prob(np.float64(params), np.float64(x))
-    assert np.all(np.isfinite(expected))
+    assert np.all(np.isfinite(expected)) == case.density
     distribution = through(case.layers(), params)
     assert distribution.batch_shape + distribution.event_shape == value_shape(case, x)
     assert distribution.log_prob(x).shape == np.shape(expected)
@@ -976,7 +981,8 @@ def test_gradients_of_the_density_and_of_a_draw_under_xla(case, data):
     log_prob, of_density, of_draw = gradients(case, x, y, compile=case.xla)
     expected = gradients(case, x, y, compile=False)
     np.testing.assert_allclose(log_prob, expected[0], rtol=1e-4)
-    assert (of_density is None) == (expected[1] is None) == (not case.takes_input)
+    assert (of_density is None) == (expected[1] is None)
+    assert (of_density is None) == (not (case.takes_input and case.density))
     if of_density is not None:
         np.testing.assert_allclose(of_density, expected[1], rtol=1e-3, atol=1e-4)
     # XLA draws another stream of noise, so the values differ.

@@ -28,6 +28,7 @@ from tfvae.layers.dense_variational import (
     mean_field_posterior,
     standard_normal_prior,
 )
+from tfvae.layers.deterministic import Deterministic
 from tfvae.layers.discretized_logistic import DiscretizedLogistic
 from tfvae.layers.discretized_logistic_mixture import DiscretizedLogisticMixture
 from tfvae.layers.distribution_lambda import DistributionLambda
@@ -88,6 +89,7 @@ __all__ = [
     "DenseLocalReparameterization",
     "DenseReparameterization",
     "DenseVariational",
+    "Deterministic",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "DistributionLambda",
