@@ -60,6 +60,7 @@ from tfvae.layers import (
     PowerSpherical,
     RadialFlow,
     RelaxedOneHotCategorical,
+    SpectralNorm,
     SplineCouplingFlow,
     SylvesterFlow,
     TransformedDistribution,
@@ -377,6 +378,12 @@ def weight_norm(params, x):
     return total(stats.norm.logpdf(x, raw, positive(raw)))
 
 
+def spectral_norm(params, x):
+    """All 24 numbers of the kernel are equal, and the squares of them sum to 1."""
+    raw = params.sum(-1, keepdims=True) / np.sqrt(24)
+    return total(stats.norm.logpdf(x, raw, positive(raw)))
+
+
 def constant(params, x):
     return total(stats.norm.logpdf(x, 0.3, positive(0.3)))
 
@@ -680,6 +687,17 @@ CASES = {
         ),
         real(3),
         weight_norm,
+        4,
+    ),
+    "spectral norm": Case(
+        row(
+            lambda: SpectralNorm(
+                keras.layers.Dense(6, kernel_initializer=network().kernel_initializer)
+            ),
+            lambda **more: IndependentNormal(3, **more),
+        ),
+        real(3),
+        spectral_norm,
         4,
     ),
     "variable": Case(

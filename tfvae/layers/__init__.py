@@ -55,6 +55,7 @@ from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poisson import IndependentPoisson
 from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
+from tfvae.layers.spectral_norm import SpectralNorm
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
 from tfvae.layers.spline_coupling_flow import SplineCouplingFlow
 from tfvae.layers.student import IndependentStudent
@@ -123,6 +124,7 @@ __all__ = [
     "PowerSpherical",
     "RadialFlow",
     "RelaxedOneHotCategorical",
+    "SpectralNorm",
     "SplineCouplingFlow",
     "SylvesterFlow",
     "TensorDistribution",
