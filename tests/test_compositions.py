@@ -60,6 +60,7 @@ OBJECTIVES = {
     "stl": lambda: objectives.IWAE(3, gradient="stl"),
     "dreg": lambda: objectives.IWAE(3, gradient="dreg"),
     "piwae": lambda: objectives.PIWAE(2, 2),
+    "rae": lambda: objectives.RegularizedAutoencoder(gradient=0.1, decay=0.1),
     "geco": lambda: objectives.GECO(0.1),
     "dip_vae": lambda: objectives.DipVAE(kind="ii"),
     "info_vae": lambda: objectives.InfoVAE(kernel="imq", draws=16),
@@ -83,7 +84,7 @@ OWN = {
 }  # fmt: skip
 HIERARCHIES = ("two_layer", "ladder", "vdvae")
 SEVERAL_SAMPLES = {name for name, make in OBJECTIVES.items() if make().samples}
-OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae")
+OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae")
 
 
 class Composition(NamedTuple):
@@ -123,7 +124,7 @@ def _reason(c: Composition) -> str | None:
         return "take a factorized posterior"
     if c.objective == "dip_vae" and (c.posterior == "iaf" or codes):
         return "not known in closed form"
-    if c.objective == "info_vae" and codes:
+    if c.objective in ("info_vae", "rae") and codes:
         return "pass none on"
     if (
         c.objective == "info_vae"
@@ -157,7 +158,7 @@ def _cover(compositions: list[Composition], features: Callable) -> list[Composit
 
 # Objectives of the same draws and densities as "elbo", "elbo_k3" or "iwae", and a flow as prior
 # beside another one: for each of them, the parts of the other axes do the same.
-LIKE_ANOTHER = ("capacity", "geco", "stl")
+LIKE_ANOTHER = ("capacity", "geco", "stl", "rae")
 
 
 def _pairs(composition: Composition) -> list:

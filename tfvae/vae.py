@@ -14,12 +14,14 @@ from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
+from tfvae.distributions.point import no_evidence
 from tfvae.distributions.spaces import check_same_space
 from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
-from tfvae.distributions.types import VAEOutput
+from tfvae.distributions.types import ModelOutput, Networks, VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
 from tfvae.layers.noise_scope import noise
+from tfvae.networks.aside import aside
 from tfvae.networks.conditioning import conditioners_count_once
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
@@ -35,6 +37,7 @@ __all__ = ["VAE"]
 EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
 ENCODER = 0x656E63  # folded into the seed: the encoder's noise differs from the rest's
+AGAIN = 0x616761  # likewise, of networks that an objective calls once more
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -120,6 +123,8 @@ class VAE(ObjectiveModel):
         self.latents.connect(self.encode_aside)
         self._context_rank: int | None = None  # of one example's; seen when the model is built
         self.latents.check(self.objective)
+        # Why there is no bound of log p(x), if so; known once there was an output.
+        self._no_evidence: str | None = None
 
     @property
     def prior(self) -> Prior | LatentStructure:
@@ -174,7 +179,10 @@ class VAE(ObjectiveModel):
             check_same_space(latent.posterior, latent.prior)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         self.support = support_of(likelihood)
-        return VAEOutput(latents, likelihood)
+        output = ModelOutput(latents, likelihood)
+        output.networks = self._networks(context, seed)
+        self._no_evidence = no_evidence(output)
+        return output
 
     def _check_shape(self, x: tf.Tensor) -> None:
         """Refuses a wrong shape before the encoder is called, or even built, on it."""
@@ -232,9 +240,24 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]`.
         """
-        with keras.StatelessScope():
+        with aside():
             encoded = self._encode(x, context, training=False)
             return returned("encoder", self.latents.posterior(encoded, context))
+
+    def _networks(self, context, seed) -> Networks:
+        """The networks with the context of a batch, for an objective that calls them again."""
+        seed = None if seed is None else fold_in(seed, AGAIN)
+
+        def encode(x, frozen=False) -> tfd.Distribution:
+            with aside(self.encoder if frozen else None):
+                encoded = self._encode(x, context, training=False, seed=seed)
+                return returned("encoder", self.latents.posterior(encoded, context))
+
+        def decode(z, frozen=False) -> tfd.Distribution:
+            with aside(self.decoder if frozen else None), noise(seed, self.decoder):
+                return self._decode(self.latents.code(z, context), context, training=False)
+
+        return Networks(encode, decode, self.decoder)
 
     def decode(self, z, context=None) -> tfd.Distribution:
         """The likelihood p(x|z).
@@ -342,10 +365,14 @@ class VAE(ObjectiveModel):
 
         Returns:
             Nats, `[batch]`; higher is better.
+
+        Raises:
+            UserError: If the model has none, as with the layer `Deterministic`.
         """
         samples = _count("samples", samples)
         x = dense(x)
         self._check_input(x, context)
+        self._refuse_no_evidence("ELBO")
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
     @readable_errors()
@@ -357,7 +384,7 @@ class VAE(ObjectiveModel):
         Of a model with codes (`VectorQuantizer`) the posterior is one code, and the estimate is
         the ELBO whatever the number of samples. Where all maps of codes are at most
         `EXACT_CODES` = 4096, log p(x) = log Σ_k p(k) p(x|k) is summed over them instead, and
-        exact. `log_prob_kind` says which of the three it is.
+        exact. `log_prob_kind` says which of these it is.
 
         Args:
             x: Data, `[batch, *event]`.
@@ -369,12 +396,16 @@ class VAE(ObjectiveModel):
         Returns:
             Nats, `[batch]`.
 
+        Raises:
+            UserError: If there is no estimate, as with the layer `Deterministic`.
+
         References:
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
         samples = _count("samples", samples)
         x = dense(x)
         self._check_input(x, context)
+        self._refuse_no_evidence("estimate of log p(x)")
         every = self.latents.every_z(EXACT_CODES)
         if every is not None:
             return self._estimators.log_sum(x, every, self._log_joint, context, chunk)
@@ -385,12 +416,23 @@ class VAE(ObjectiveModel):
         """What `log_prob` gives.
 
         `"importance_weighted"`: an estimate whose expectation is a lower bound; `"exact"`: the sum
-        over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum.
+        over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum;
+        `"none"`: it refuses, for there is no bound either, as with the layer `Deterministic`.
         """
         self._assert_built()
+        if self._no_evidence is not None:
+            return "none"
         if self.latents.every_z(EXACT_CODES) is not None:
             return "exact"
         return "importance_weighted" if self.latents.has_noise else "elbo"
+
+    def _refuse_no_evidence(self, what: str) -> None:
+        if self._no_evidence is not None:
+            raise UserError(
+                f"the model has no {what}: {self._no_evidence}. fit and evaluate give the "
+                "distortion; for a density of x take a posterior with noise, such as "
+                "IndependentNormal"
+            )
 
     def _log_joint(self, x, z, context) -> tf.Tensor:
         """The joint log p(x, z) for z `[K, batch, *event]`: nats, `[K, batch]`."""

@@ -28,6 +28,7 @@ from tfvae.layers import (
     AutoregressiveTransform,
     BayesianLayer,
     CategoricalMixtureOfOneHotCategorical,
+    Deterministic,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     DistributionLambda,
@@ -59,6 +60,7 @@ from tfvae.layers import (
     PowerSpherical,
     RadialFlow,
     RelaxedOneHotCategorical,
+    SpectralNorm,
     SplineCouplingFlow,
     SylvesterFlow,
     TransformedDistribution,
@@ -376,6 +378,12 @@ def weight_norm(params, x):
     return total(stats.norm.logpdf(x, raw, positive(raw)))
 
 
+def spectral_norm(params, x):
+    """All 24 numbers of the kernel are equal, and the squares of them sum to 1."""
+    raw = params.sum(-1, keepdims=True) / np.sqrt(24)
+    return total(stats.norm.logpdf(x, raw, positive(raw)))
+
+
 def constant(params, x):
     return total(stats.norm.logpdf(x, 0.3, positive(0.3)))
 
@@ -483,6 +491,7 @@ class Case(NamedTuple):
     each: Callable = negative_log_prob  # what the loss is for each example
     any_batch: bool = True  # whether XLA compiles the gradient of a draw for any batch size
     argument: bool = True  # whether the distribution may be an argument of a tf.function
+    density: bool = True  # whether it has one; a point has a mass
     xla: bool = True  # whether XLA compiles the gradient of the density at data of any kind
 
 
@@ -523,6 +532,9 @@ CASES = {
         real(2, 3),
         normal_of_scale(0.5),
         6,
+    ),
+    "deterministic": Case(
+        of(Deterministic, 3), real(3), lambda params, x: np.full(N, -np.inf), 3, density=False
     ),
     "multivariate": Case(of(MultivariateNormalTriL, 3), real(3), multivariate, 9),
     "bernoulli": Case(of(IndependentBernoulli, (2, 3)), levels(2, 2, 3), bernoulli, 6),
@@ -675,6 +687,17 @@ CASES = {
         ),
         real(3),
         weight_norm,
+        4,
+    ),
+    "spectral norm": Case(
+        row(
+            lambda: SpectralNorm(
+                keras.layers.Dense(6, kernel_initializer=network().kernel_initializer)
+            ),
+            lambda **more: IndependentNormal(3, **more),
+        ),
+        real(3),
+        spectral_norm,
         4,
     ),
     "variable": Case(
@@ -879,7 +902,7 @@ def test_log_prob_is_that_of_scipy(case):
     params = rng.normal(size=(N, case.size)).astype("float32")
     x = case.data(rng).astype("float32")
     expected = case.log_prob(np.float64(params), np.float64(x))
-    assert np.all(np.isfinite(expected))
+    assert np.all(np.isfinite(expected)) == case.density
     distribution = through(case.layers(), params)
     assert distribution.batch_shape + distribution.event_shape == value_shape(case, x)
     assert distribution.log_prob(x).shape == np.shape(expected)
@@ -980,7 +1003,8 @@ def test_gradients_of_the_density_and_of_a_draw_under_xla(case, data):
     log_prob, of_density, of_draw = gradients(case, x, y, compile=case.xla)
     expected = gradients(case, x, y, compile=False)
     np.testing.assert_allclose(log_prob, expected[0], rtol=1e-4)
-    assert (of_density is None) == (expected[1] is None) == (not case.takes_input)
+    assert (of_density is None) == (expected[1] is None)
+    assert (of_density is None) == (not (case.takes_input and case.density))
     if of_density is not None:
         np.testing.assert_allclose(of_density, expected[1], rtol=1e-3, atol=1e-4)
     # XLA draws another stream of noise, so the values differ.

@@ -125,6 +125,11 @@ def dip(kind):
     return value
 
 
+def code_norm(x, output, step):
+    distortion, _ = parts(x, output)
+    return distortion + 3.0 * 0.5 * (np.float64(output.latents[0].z) ** 2).sum(-1)
+
+
 # A line: the arguments, and the loss per example in closed form (None where a test file of the
 # objective's own has the values).
 CASES = {
@@ -151,6 +156,10 @@ CASES = {
     "InfoVAE": [
         ({"alpha": 1.0, "kernel": "imq", "unbiased": False, "draws": 30, "samples": 2}, None),
         ({"alpha": 0.4, "strength": 50.0, "unbiased": False, "draws": 30}, None),
+    ],
+    "RegularizedAutoencoder": [
+        ({"code": 3.0}, code_norm),
+        ({"code": Linear(0.0, 4.0, 10), "gradient": 0.5, "decay": 0.1}, None),
     ],
     "SlicedWasserstein": [({"projections": 4, "draws": 30, "samples": 2}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
@@ -290,7 +299,7 @@ def test_an_example_of_weight_two_is_the_example_twice(make, binary, name, kwarg
         keras.utils.set_random_seed(0)  # of a discriminator's weights
         z, gate = objective.gate(tf.gather(latent.z, places, axis=axis))
         again = Latent(z, vae.encode(x[places]), latent.prior, gradient_weights=gate)
-        again = VAEOutput((again,), vae.decode(z))
+        again = output._replace(latents=(again,), likelihood=vae.decode(z))
         weights = None if weights is None else tf.constant(weights)
         return objective(x[places], again, step=5, weights=weights)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["Latent", "ObjectiveOutput", "VAEOutput"]
+__all__ = ["Latent", "ModelOutput", "Networks", "ObjectiveOutput", "VAEOutput"]
 
 
 class Latent(NamedTuple):
@@ -43,6 +45,39 @@ class VAEOutput(NamedTuple):
 
     latents: tuple[Latent, ...]
     likelihood: tfd.Distribution
+
+
+class Networks(NamedTuple):
+    """The networks of a model, for an objective that calls them once more on the same batch.
+
+    Each call is in inference mode and leaves nothing behind: it adds no losses and updates no
+    weights. With `frozen=True` the network's weights are constants of the gradient, which goes
+    through to the argument alone.
+
+    Attributes:
+        encode: `(x, frozen=False) -> q(z|x)`, with the context of the batch.
+        decode: `(z, frozen=False) -> p(x|z)`, likewise, for z `[batch, *event]`.
+        decoder: The decoder itself, for its weights.
+    """
+
+    encode: Callable[..., tfd.Distribution]
+    decode: Callable[..., tfd.Distribution]
+    decoder: keras.layers.Layer
+
+
+class ModelOutput(VAEOutput):
+    """A `VAEOutput` that knows the networks it came from.
+
+    Attributes:
+        networks: The networks; None where it was put together by hand.
+    """
+
+    networks: Networks | None = None
+
+    def _replace(self, **fields) -> ModelOutput:
+        replaced = super()._replace(**fields)
+        replaced.networks = self.networks
+        return replaced
 
 
 class ObjectiveOutput(NamedTuple):

@@ -44,7 +44,9 @@ def evaluate_likelihood(
         `log_prob` (means, nats), `elbo_se` and `log_prob_se` (standard errors of the means over
         the examples, nats); `gap` (log_prob − elbo, nats: what the posterior and its sampling
         lose); `bits_per_dim` of log_prob where the data are discrete; `active_units` of all latent
-        groups.
+        groups. Of a model without a bound of log p(x), whose `log_prob_kind` is `"none"`, the
+        `distortion` and `distortion_se`, −E log p(x|z) in nats, stand in the place of all of these
+        but the active units.
 
     Raises:
         UserError: If there is no example.
@@ -56,7 +58,8 @@ def evaluate_likelihood(
     """
     if examples is not None and examples < 1:
         raise UserError(f"examples takes a number from 1, or None for all, got {examples!r}")
-    elbos, log_probs, means = [], [], []
+    found: dict[str, list] = {}
+    means = []
     done, symbols = 0, None
     for i, batch in enumerate(dataset):
         x, context, *_ = vae.inputs_of(batch)
@@ -64,8 +67,11 @@ def evaluate_likelihood(
             x, context = (None if t is None else t[: examples - done] for t in (x, context))
         done += int(x.shape[0])
         here = fold_in(as_seed(seed), i)
-        elbos.append(vae.elbo(x, seed=here, context=context).numpy())
-        log_probs.append(vae.log_prob(x, samples, chunk=chunk, seed=here, context=context).numpy())
+        if i == 0:
+            vae.check(batch)
+        numbers = _numbers(vae, x, context, {"samples": samples, "chunk": chunk}, here)
+        for name, values in numbers.items():
+            found.setdefault(name, []).append(values.numpy())
         means.append(_means(vae, x, context))
         if i == 0:
             one = None if context is None else context[:1]
@@ -78,15 +84,27 @@ def evaluate_likelihood(
         raise UserError("there is no example to evaluate: the data set is empty")
     # What log_prob is: of codes it may be the exact sum, or no more than the ELBO.
     table = {"examples": done, "samples": samples, "log_prob_kind": vae.log_prob_kind}
-    for name, values in [("elbo", elbos), ("log_prob", log_probs)]:
+    for name, values in found.items():
         values = np.concatenate(values).astype(np.float64)
         table[name] = float(values.mean())
         table[f"{name}_se"] = float(values.std(ddof=1) / math.sqrt(done)) if done > 1 else math.nan
-    table["gap"] = table["log_prob"] - table["elbo"]
-    if symbols is not None:
-        table["bits_per_dim"] = -table["log_prob"] / (symbols * math.log(2.0))
+    if "log_prob" in table:
+        table["gap"] = table["log_prob"] - table["elbo"]
+        if symbols is not None:
+            table["bits_per_dim"] = -table["log_prob"] / (symbols * math.log(2.0))
     table["active_units"] = active_units(np.concatenate(means))
     return table
+
+
+def _numbers(vae: VAE, x, context, options: dict, seed) -> dict[str, tf.Tensor]:
+    """What is averaged over the examples, by name: nats, `[batch]` each."""
+    if vae.log_prob_kind == "none":
+        likelihood = vae(x, context=context, seed=seed).likelihood
+        return {"distortion": -likelihood.log_prob(x)}
+    return {
+        "elbo": vae.elbo(x, seed=seed, context=context),
+        "log_prob": vae.log_prob(x, seed=seed, context=context, **options),
+    }
 
 
 def _means(vae: VAE, x: tf.Tensor, context: tf.Tensor | None) -> np.ndarray:

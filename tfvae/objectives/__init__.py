@@ -12,6 +12,7 @@ from tfvae.objectives.info_vae import InfoVAE
 from tfvae.objectives.iwae import IWAE
 from tfvae.objectives.miwae import MIWAE
 from tfvae.objectives.piwae import PIWAE
+from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
@@ -28,6 +29,7 @@ __all__ = [
     "FactorVAE",
     "InfoVAE",
     "Objective",
+    "RegularizedAutoencoder",
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",

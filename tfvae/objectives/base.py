@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.elbo import EvidenceLowerBound
+from tfvae.distributions.point import no_evidence
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
@@ -156,7 +157,7 @@ class Objective(keras.layers.Layer):
                 )
             given["target"] = target
         returned = self.call(x, output, step=step, **given)
-        return checked_output(type(self).__name__, tf.convert_to_tensor(x), returned)
+        return checked_output(type(self).__name__, tf.convert_to_tensor(x), output, returned)
 
     def call(
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
@@ -211,7 +212,7 @@ class Objective(keras.layers.Layer):
     @property
     def directions(self) -> dict[str, str]:
         """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
-        return {"elbo": "max", "distortion": "min", "bits_per_dim": "min"}
+        return {"elbo": "max", "log_joint": "max", "distortion": "min", "bits_per_dim": "min"}
 
     @property
     def own_weights(self) -> list:
@@ -278,8 +279,12 @@ class Objective(keras.layers.Layer):
             bound: What `tfvae.distributions.elbo` gives for the two.
 
         Returns:
-            `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete.
+            `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete. Of
+            codes that are points, which have no ELBO and no rate: `distortion`, and `log_joint`,
+            log p(x|z) + log p(z) at the code.
         """
+        if no_evidence(output) is not None:
+            return {"distortion": bound.distortion, "log_joint": bound.elbo}
         terms = {"elbo": bound.elbo, "distortion": bound.distortion, "rate": bound.rate}
         symbols = support_of(output.likelihood).symbols(x.shape[1:])
         if symbols is not None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfvae.distributions.types import ObjectiveOutput
+from tfvae.distributions.point import no_evidence
+from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 
 __all__ = ["checked_output", "checked_terms"]
@@ -14,7 +15,7 @@ __all__ = ["checked_output", "checked_terms"]
 REPORTED = ("elbo", "distortion", "rate")
 
 
-def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
+def checked_output(objective: str, x: tf.Tensor, output: VAEOutput, returned) -> ObjectiveOutput:
     """Refuses what would train or log something else than its author meant.
 
     A loss that is the mean over the batch trains alike, and every log of it is wrong by the size
@@ -23,6 +24,7 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
     Args:
         objective: Name of the objective's class.
         x: The data, `[batch, *event]`.
+        output: What the model returned for it: without an ELBO, the distortion alone is reported.
         returned: What its `call` returned.
 
     Returns:
@@ -42,7 +44,8 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
             f"the terms of {objective} are {_described(returned.terms)}: give a dict of names and "
             "tensors of shape [batch]"
         )
-    missing = [name for name in REPORTED if name not in returned.terms]
+    wanted = REPORTED if no_evidence(output) is None else ("distortion",)
+    missing = [name for name in wanted if name not in returned.terms]
     if missing:
         raise UserError(
             f"the terms of {objective} have no {' and no '.join(map(repr, missing))}: add "

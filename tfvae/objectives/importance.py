@@ -11,10 +11,11 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.divergences import log_importance_weights
 from tfvae.distributions.elbo import elbo
+from tfvae.distributions.point import has_density
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
-from tfvae.objectives.latents import has_density, one_group, refuse_no_gradient
+from tfvae.objectives.latents import one_group, refuse_no_gradient
 from tfvae.options.keywords import ImportanceOptions, Unpack
 
 tfd = tfp.distributions

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tfvae import options
 from tfvae.lazy import public
+from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
@@ -18,6 +19,7 @@ from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
 __all__ = [
+    "ae",
     "annealed_vae",
     "beta_tcvae",
     "beta_vae",
@@ -43,6 +45,9 @@ __all__ = [
     "piwae",
     "pixel_vae",
     "planar_vae",
+    "rae_gp",
+    "rae_l2",
+    "rae_sn",
     "renyi_vae",
     "residual_vq_vae",
     "sigma_vae",

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["table_lines"]
 
+FIRST = (("test ELBO", "elbo"), ("test distortion", "distortion"))
+
 
 def _row(name: str, value: str) -> str:
     return f"  {name:<28}{value}"
@@ -21,6 +23,8 @@ def _nats(table: Mapping[str, float], name: str) -> str:
 def _log_prob_rows(table: Mapping[str, float | str]) -> list[str]:
     """Log p(x) and the gap; where codes are too many to sum over, why there is none."""
     kind = table.get("log_prob_kind", "importance_weighted")
+    if kind == "none":
+        return [_row("log p(x)", "none: the posterior is a point, and a point has no density")]
     if kind == "elbo":
         return [_row("log p(x)", "not known: the ELBO bounds it, a code's posterior has no noise")]
     name = "log p(x), exact" if kind == "exact" else f"log p(x), {table['samples']} samples"
@@ -39,7 +43,7 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
         Lines of text; ± is the standard error over the examples.
     """
     lines = [
-        _row("test ELBO", _nats(table, "elbo")),
+        *(_row(name, _nats(table, key)) for name, key in FIRST if key in table),
         *_log_prob_rows(table),
     ]
     if "bits_per_dim" in table:

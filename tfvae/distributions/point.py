@@ -1,0 +1,77 @@
+"""All probability on one point: a code without noise, and what is not known of a model with it."""
+
+from __future__ import annotations
+
+import tensorflow_probability as tfp
+
+from tfvae.distributions.batch_axes import Unfolded
+from tfvae.distributions.coercible import concrete
+from tfvae.distributions.types import VAEOutput
+
+tfd = tfp.distributions
+
+__all__ = ["Point", "has_density", "no_evidence"]
+
+_LOOKED_THROUGH = (tfd.Independent, tfd.Sample, tfd.BatchReshape, Unfolded)
+
+
+class Point(tfd.Deterministic):
+    """A point of the real numbers, δ(z − μ): a `tfd.Deterministic` that says it has no density.
+
+    Its `log_prob` is that of its mass, 0 at the point and −∞ elsewhere, and KL(δ_μ ‖ p) counts as
+    −log p(μ): the part of the KL of an ever narrower distribution around μ that depends on μ. The
+    rest, minus its entropy, grows beyond all bounds. So it serves as a penalty and not as a rate,
+    and a model with it has neither an ELBO nor an estimate of log p(x), see `no_evidence`.
+
+    Args:
+        loc: μ, `[*batch]`.
+        **kwargs: Arguments of `tfd.Deterministic`.
+
+    Example:
+        >>> float(tfd.kl_divergence(Point(1.0), tfd.Normal(0.0, 1.0)))  # -log N(1; 0, 1)
+        1.418...
+    """
+
+
+def has_density(posterior: tfd.Distribution) -> bool:
+    """Whether a posterior gives its draws a density: a deterministic code has none.
+
+    Args:
+        posterior: q(z|x); wrappers such as `tfd.Independent` are looked through.
+
+    Returns:
+        Whether log q(z|x) is a finite number.
+
+    Example:
+        >>> has_density(tfd.Deterministic(0.0))
+        False
+    """
+    inner = _inner(posterior)
+    return not isinstance(inner, (tfd.Deterministic, tfd.VectorDeterministic))
+
+
+def no_evidence(output: VAEOutput) -> str | None:
+    """Why a model gives no bound of log p(x): of posteriors that are points.
+
+    Args:
+        output: What the model returned.
+
+    Returns:
+        The reason in words; None where the ELBO is one. A `tfd.Deterministic` of a user's own
+        counts as one code of countably many, as that of a codebook, whose mass is 1.
+
+    Example:
+        >>> no_evidence(vae(x)) is None
+        True
+    """
+    for latent in output.latents:
+        if isinstance(_inner(latent.posterior), Point):
+            return "the posterior is a point, and a point has no density"
+    return None
+
+
+def _inner(distribution: tfd.Distribution) -> tfd.Distribution:
+    distribution = concrete(distribution)
+    while isinstance(distribution, _LOOKED_THROUGH):
+        distribution = distribution.distribution
+    return distribution
