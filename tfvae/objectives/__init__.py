@@ -15,6 +15,7 @@ from tfvae.objectives.piwae import PIWAE
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
+from tfvae.objectives.supervised import Supervised
 
 __all__ = [
     "CIWAE",
@@ -31,5 +32,6 @@ __all__ = [
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",
+    "Supervised",
 ]
 __dir__ = public(__all__)

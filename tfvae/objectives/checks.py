@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfvae.distributions.types import ObjectiveOutput
+from tfvae.distributions.types import ObjectiveOutput, OfSome
 from tfvae.errors import UserError
 
 __all__ = ["checked_output", "checked_terms"]
@@ -52,13 +52,13 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
     return ObjectiveOutput(loss, checked_terms(objective, x, returned.terms))
 
 
-def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.Tensor]:
+def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.Tensor | OfSome]:
     """Refuses terms that are no numbers per example.
 
     Args:
         objective: Name of the objective's class.
         x: The data, `[batch, *event]`.
-        terms: Tensors of shape `[batch]` by name.
+        terms: Tensors of shape `[batch]` by name, or `OfSome` of two of them.
 
     Returns:
         The same terms, all of them tensors.
@@ -70,7 +70,11 @@ def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.
     for name, term in terms.items():
         if not isinstance(name, str):
             raise UserError(f"a term of {objective} is named {name!r}: take a string")
-        found[name] = _per_example(f"the term {name!r} of {objective}", x, term)
+        what = f"the term {name!r} of {objective}"
+        if isinstance(term, OfSome):
+            found[name] = OfSome(*(_per_example(what, x, part) for part in term))
+        else:
+            found[name] = _per_example(what, x, term)
     return found
 
 
