@@ -5,6 +5,8 @@ from tfvae.latents.block import Block
 from tfvae.latents.hierarchy import Hierarchy
 from tfvae.latents.ladder import LadderBlock
 from tfvae.latents.one_group import OneGroup
+from tfvae.latents.semi_supervised import SemiSupervised
+from tfvae.latents.stacked_semi_supervised import StackedSemiSupervised
 from tfvae.latents.stochastic_layers import StochasticLayers
 from tfvae.latents.top_down import TopDown
 from tfvae.latents.vector_quantizer import VectorQuantizer
@@ -18,6 +20,8 @@ __all__ = [
     "LadderBlock",
     "LatentStructure",
     "OneGroup",
+    "SemiSupervised",
+    "StackedSemiSupervised",
     "StochasticLayers",
     "TopDown",
     "VectorQuantizer",
