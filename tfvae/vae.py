@@ -175,6 +175,7 @@ class VAE(ObjectiveModel):
                 training=training,
             )
             likelihood = self._decode(code, context, training)
+            likelihood = self.latents.explained(likelihood, latents)
         for latent in latents:
             check_same_space(latent.posterior, latent.prior)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
@@ -192,7 +193,7 @@ class VAE(ObjectiveModel):
 
     def _encode(self, x, context, training=None, seed=None):
         x = self._scaled(as_float(x))
-        given = _given(context=context, training=training)
+        given = _given(context=self.latents.for_networks(context), training=training)
         # Of the same seed, the noise inside encoder and decoder would be the same.
         with noise(None if seed is None else fold_in(seed, ENCODER), self.encoder):
             encoded = concrete(self.encoder(x, **given))
@@ -273,7 +274,7 @@ class VAE(ObjectiveModel):
         return self._decode(self.latents.code(z, context), context)
 
     def _decode(self, code: tf.Tensor, context, training=None) -> tfd.Distribution:
-        shape = self.latents.code_shape
+        shape, context = self.latents.code_shape, self.latents.for_networks(context)
         rank = code.shape.rank - 1 if shape is None else len(shape)
         batch = tf.shape(code)[: code.shape.rank - rank]
         flat = code.shape.rank - rank == 1

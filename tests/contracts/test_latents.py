@@ -41,9 +41,15 @@ FOUND = parts_of(latents, latents.LatentStructure)
 PRIORS = parts_of(priors, priors.Prior)
 
 
-def network(units):
+def network(units, conditioner=None):
     """A small network that returns normals."""
-    return networks.Encoder(networks.MLP([4], "tanh"), layers.IndependentNormal(units))
+    head = layers.IndependentNormal(units)
+    return networks.Encoder(networks.MLP([4], "tanh"), head, conditioner=conditioner)
+
+
+def one_hot_of_3():
+    """A small classifier."""
+    return networks.Encoder(networks.MLP([4], "tanh"), layers.OneHotCategorical(3))
 
 
 def one_hot():
@@ -89,6 +95,22 @@ CASES = {
             ),
             of_labels,
             True,
+        )
+    ],
+    "SemiSupervised": [
+        (
+            lambda: latents.SemiSupervised(one_hot_of_3(), network(2, keras.layers.Reshape((3,)))),
+            lambda: networks.BottomUp([networks.MLP([6])]),
+            False,
+        )
+    ],
+    "StackedSemiSupervised": [
+        (
+            lambda: latents.StackedSemiSupervised(
+                one_hot_of_3(), network(2, keras.layers.Reshape((3,))), network(4)
+            ),
+            lambda: network(4),
+            False,
         )
     ],
     "TopDown": [

@@ -11,7 +11,21 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["Latent", "ModelOutput", "Networks", "ObjectiveOutput", "VAEOutput"]
+__all__ = ["Latent", "ModelOutput", "Networks", "ObjectiveOutput", "OfSome", "VAEOutput"]
+
+
+class OfSome(NamedTuple):
+    """A term that not every example has, such as the accuracy where some labels are missing.
+
+    Its mean over an epoch is that of the examples which have it, and of no others.
+
+    Attributes:
+        values: `[batch]`, finite for all examples.
+        counts: 1 for the examples that have it, else 0, `[batch]`.
+    """
+
+    values: tf.Tensor
+    counts: tf.Tensor
 
 
 class Latent(NamedTuple):
@@ -26,6 +40,8 @@ class Latent(NamedTuple):
         gradient_weights: What `Objective.gate` made beside the draw: a list in which the
             objective leaves the factors of the encoder's gradient, `[K, batch]`; None: the
             gradient stays as it is.
+        terms: Named numbers of the group that are logged beside those of the objective, `[batch]`
+            each or `OfSome` of them; None: none.
     """
 
     z: tf.Tensor
@@ -33,6 +49,7 @@ class Latent(NamedTuple):
     prior: tfd.Distribution
     penalty: tf.Tensor | None = None
     gradient_weights: list[tf.Tensor] | None = None
+    terms: dict[str, tf.Tensor | OfSome] | None = None
 
 
 class VAEOutput(NamedTuple):
@@ -86,8 +103,8 @@ class ObjectiveOutput(NamedTuple):
     Attributes:
         loss: What is minimised, one number per example, `[batch]`.
         terms: Named numbers per example, each `[batch]`: `elbo`, `distortion`, `rate` and what
-            the objective adds to them.
+            the objective adds to them; a term that not every example has is an `OfSome`.
     """
 
     loss: tf.Tensor
-    terms: dict[str, tf.Tensor]
+    terms: dict[str, tf.Tensor | OfSome]

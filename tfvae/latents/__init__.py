@@ -12,6 +12,8 @@ from tfvae.latents.one_group import OneGroup
 from tfvae.latents.quantization import Quantization, Quantized
 from tfvae.latents.quantizer import Quantizer
 from tfvae.latents.residual import Residual
+from tfvae.latents.semi_supervised import SemiSupervised
+from tfvae.latents.stacked_semi_supervised import StackedSemiSupervised
 from tfvae.latents.stochastic_layers import StochasticLayers
 from tfvae.latents.top_down import TopDown
 from tfvae.latents.vector_quantizer import VectorQuantizer
@@ -33,6 +35,8 @@ __all__ = [
     "Quantized",
     "Quantizer",
     "Residual",
+    "SemiSupervised",
+    "StackedSemiSupervised",
     "StochasticLayers",
     "TopDown",
     "VectorQuantizer",

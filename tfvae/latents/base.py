@@ -124,6 +124,34 @@ class LatentStructure(keras.layers.Layer):
             dataset: Batches of its training data, as `fit` takes them.
         """
 
+    def for_networks(self, context):
+        """What encoder and decoder get of a context: by default all of it.
+
+        A structure that takes the context for itself, such as labels that may be missing, hands
+        None on.
+
+        Args:
+            context: `[batch, ...]`, or None.
+        """
+        return context
+
+    def explained(
+        self, likelihood: tfd.Distribution, latents: tuple[Latent, ...]
+    ) -> tfd.Distribution:
+        """The likelihood of the whole inference, of that of its codes; by default the same.
+
+        A structure that hands the decoder several codes of an example, one for each value of a
+        variable that it sums over, brings their likelihoods together here.
+
+        Args:
+            likelihood: p(x|z) of the codes that `infer` returned.
+            latents: What it returned beside them.
+
+        Returns:
+            Batch shape `[batch]`, or `[K, batch]`.
+        """
+        return likelihood
+
     def posterior(self, encoded, context=None) -> tfd.Distribution:
         """The posterior q(z|x) of what the encoder returned, of the top group of several.
 

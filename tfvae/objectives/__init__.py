@@ -16,6 +16,7 @@ from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
+from tfvae.objectives.supervised import Supervised
 
 __all__ = [
     "CIWAE",
@@ -33,5 +34,6 @@ __all__ = [
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",
+    "Supervised",
 ]
 __dir__ = public(__all__)

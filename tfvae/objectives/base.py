@@ -107,7 +107,7 @@ class Objective(keras.layers.Layer):
         follows = _is_scheduled(inspect.getattr_static(type(self), name, None))
         changed = isinstance(value, PLAIN) and not (isinstance(before, PLAIN) and before == value)
         if follows or (changed and name != "built"):
-            vars(self)["_assigned"] = self.assigned + 1
+            vars(self)["_assigned"] = vars(self).get("_assigned", 0) + 1
 
     @property
     def assigned(self) -> int:
@@ -212,7 +212,8 @@ class Objective(keras.layers.Layer):
     @property
     def directions(self) -> dict[str, str]:
         """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
-        return {"elbo": "max", "log_joint": "max", "distortion": "min", "bits_per_dim": "min"}
+        better = dict.fromkeys(("elbo", "log_joint", "accuracy"), "max")
+        return {**better, "distortion": "min", "bits_per_dim": "min"}
 
     @property
     def own_weights(self) -> list:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from tfvae.distributions.point import no_evidence
-from tfvae.distributions.types import ObjectiveOutput, VAEOutput
+from tfvae.distributions.types import ObjectiveOutput, OfSome, VAEOutput
 from tfvae.errors import UserError
 
 __all__ = ["checked_output", "checked_terms"]
@@ -55,13 +55,13 @@ def checked_output(objective: str, x: tf.Tensor, output: VAEOutput, returned) ->
     return ObjectiveOutput(loss, checked_terms(objective, x, returned.terms))
 
 
-def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.Tensor]:
+def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.Tensor | OfSome]:
     """Refuses terms that are no numbers per example.
 
     Args:
         objective: Name of the objective's class.
         x: The data, `[batch, *event]`.
-        terms: Tensors of shape `[batch]` by name.
+        terms: Tensors of shape `[batch]` by name, or `OfSome` of two of them.
 
     Returns:
         The same terms, all of them tensors.
@@ -73,7 +73,11 @@ def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.
     for name, term in terms.items():
         if not isinstance(name, str):
             raise UserError(f"a term of {objective} is named {name!r}: take a string")
-        found[name] = _per_example(f"the term {name!r} of {objective}", x, term)
+        what = f"the term {name!r} of {objective}"
+        if isinstance(term, OfSome):
+            found[name] = OfSome(*(_per_example(what, x, part) for part in term))
+        else:
+            found[name] = _per_example(what, x, term)
     return found
 
 

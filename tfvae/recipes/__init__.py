@@ -13,6 +13,7 @@ from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae,
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
+from tfvae.recipes.labelled import m1_m2, m2
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import fsq_vae, lfq_vae, pixel_vae, residual_vq_vae, vq_vae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
@@ -39,6 +40,8 @@ __all__ = [
     "ladder_vae",
     "lfq_vae",
     "logcosh_vae",
+    "m1_m2",
+    "m2",
     "miwae",
     "names",
     "nvp_vae",

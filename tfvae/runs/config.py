@@ -204,6 +204,11 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
                     f"{field.option.bounds}"
                 )
     if config.objective is not None:
+        if {"classes"} & {*recipe.arguments} & {*find("objective", config.objective).arguments}:
+            raise UserError(
+                f"config.objective={config.objective} learns the labels, and the recipe "
+                f"{config.recipe} is told them: leave one of the two out"
+            )
         takes = find("objective", config.objective).arguments
         for name in OF_THE_OBJECTIVE:
             if config[name] is not None and name not in takes:

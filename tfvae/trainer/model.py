@@ -39,7 +39,7 @@ from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_r
 from tfvae.trainer.input_path import InputPath
 from tfvae.trainer.monitors import give_directions
 from tfvae.trainer.progress import ProgressLine
-from tfvae.trainer.step import Step, checked
+from tfvae.trainer.step import Step, checked, terms_of_latents
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
 __all__ = ["Inputs", "ObjectiveModel"]
@@ -109,6 +109,7 @@ class ObjectiveModel(keras.Model):
             context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
             terms = self.objective(x, output, target=target).terms
+            terms = {**terms, **terms_of_latents(x, output)}
             own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
                 self.terms.build(["loss", *terms, *own])
