@@ -38,6 +38,7 @@ EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
 ENCODER = 0x656E63  # folded into the seed: the encoder's noise differs from the rest's
 AGAIN = 0x616761  # likewise, of networks that an objective calls once more
+DECODER = 0x646563  # and that of the passes of the decoder which refine z
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -166,6 +167,8 @@ class VAE(ObjectiveModel):
         """Draws z from what the encoder returned for x, and decodes it."""
         self.latents.prepare(encoded, tuple(x.shape[1:]), context)
         with noise(seed, self.latents, self.decoder):
+            given = functools.partial(self._log_likelihood, x, context, seed)
+            encoded = self.latents.refine(encoded, given, context)
             latents, code = self.latents.infer(
                 encoded,
                 context=context,
@@ -184,6 +187,14 @@ class VAE(ObjectiveModel):
         output.networks = self._networks(context, seed)
         self._no_evidence = no_evidence(output)
         return output
+
+    def _log_likelihood(self, x, context, seed, z) -> tf.Tensor:
+        """The density log p(x|z), by passes of the decoder that leave nothing behind."""
+        code = self.latents.code(z, context)
+        if not self.decoder.built:
+            self._decode(code, context)
+        with keras.StatelessScope(), noise(None if seed is None else fold_in(seed, DECODER)):
+            return self._decode(code, context, training=False).log_prob(x)
 
     def _check_shape(self, x: tf.Tensor) -> None:
         """Refuses a wrong shape before the encoder is called, or even built, on it."""

@@ -86,6 +86,24 @@ CASES = {
         one_group(lambda: priors.MaskedAutoregressiveFlow(2, [4])),
         one_group(lambda: priors.ConditionalNormal(one_hot()), labels=True),
     ],
+    "Hamiltonian": [
+        (
+            lambda: latents.Hamiltonian(
+                priors.ConditionalNormal(one_hot()), steps=1, tempering="free"
+            ),
+            lambda: networks.Encoder(
+                networks.MLP([6], "tanh"), layers.IndependentNormal(2), conditioner=one_hot()
+            ),
+            True,
+        )
+    ],
+    "Riemannian": [
+        (
+            lambda: latents.Riemannian(centroids=2, steps=1, iterations=1),
+            lambda: networks.Encoder(networks.MLP([6], "tanh"), layers.IndependentNormal(2)),
+            False,
+        )
+    ],
     "StochasticLayers": [
         (
             lambda: latents.StochasticLayers(

@@ -36,6 +36,9 @@ def tiny(tiny):
         "vdvae.filters": 4,
         "vq_vae.prior_steps": 1,
         "vamp_vae.pseudo_inputs": 4,
+        "hvae.steps": 1,
+        "rhvae.steps": 1,
+        "rhvae.iterations": 1,
     }
     return lambda name: tiny({**small, "panels_every": int(name == "vq_vae")}, recipe=name)
 

@@ -5,6 +5,7 @@ from tfvae.latents.block import Block
 from tfvae.latents.codebook import Codebook
 from tfvae.latents.finite_scalar import FiniteScalar
 from tfvae.latents.grouped import Grouped
+from tfvae.latents.hamiltonian import Hamiltonian
 from tfvae.latents.hierarchy import Hierarchy
 from tfvae.latents.ladder import LadderBlock
 from tfvae.latents.lookup_free import LookupFree
@@ -12,6 +13,7 @@ from tfvae.latents.one_group import OneGroup
 from tfvae.latents.quantization import Quantization, Quantized
 from tfvae.latents.quantizer import Quantizer
 from tfvae.latents.residual import Residual
+from tfvae.latents.riemannian import Riemannian
 from tfvae.latents.semi_supervised import SemiSupervised
 from tfvae.latents.stacked_semi_supervised import StackedSemiSupervised
 from tfvae.latents.stochastic_layers import StochasticLayers
@@ -26,6 +28,7 @@ __all__ = [
     "ConditionalStructure",
     "FiniteScalar",
     "Grouped",
+    "Hamiltonian",
     "Hierarchy",
     "LadderBlock",
     "LatentStructure",
@@ -35,6 +38,7 @@ __all__ = [
     "Quantized",
     "Quantizer",
     "Residual",
+    "Riemannian",
     "SemiSupervised",
     "StackedSemiSupervised",
     "StochasticLayers",

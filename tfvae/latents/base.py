@@ -164,6 +164,23 @@ class LatentStructure(keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} has to define posterior(encoded)")
 
+    def refine(self, encoded, log_likelihood: Callable, context=None):
+        """Makes what `infer` takes of what the encoder returned; by default that itself.
+
+        A structure whose draws follow the density of the model, and not the encoder alone, takes
+        it here. It leaves nothing behind: no losses, no updates of weights.
+
+        Args:
+            encoded: What the encoder returned.
+            log_likelihood: From z, `[batch, *event]` or `[K, batch, *event]`, to log p(x|z), nats,
+                `[batch]` or `[K, batch]`; with its gradients, and without noise of its own.
+            context: `[batch, ...]`, for a conditional structure.
+
+        Returns:
+            What `infer` is called with.
+        """
+        return encoded
+
     def infer(
         self,
         encoded,
@@ -177,7 +194,7 @@ class LatentStructure(keras.layers.Layer):
         """Draws every group from its posterior and holds it beside its prior.
 
         Args:
-            encoded: What the encoder returned.
+            encoded: What the encoder returned, or what `refine` made of it.
             context: `[batch, ...]`, for a conditional structure.
             samples: K, or None for one draw without an axis of its own.
             seed: Stateless seed.

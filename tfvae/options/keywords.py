@@ -24,6 +24,7 @@ __all__ = [
     "MapOptions",
     "MetricOptions",
     "ModelOptions",
+    "RefinedOptions",
     "TrunkOptions",
     "Unpack",
     "UntypedLayerOptions",
@@ -128,3 +129,13 @@ class VeryDeepBlockOptions(LayerOptions, total=False):
     filters: int
     latent: int
     bottleneck: float
+
+
+class RefinedOptions(LayerOptions, total=False):
+    """Arguments of `Refined` beside its prior."""
+
+    steps: int
+    step_size: float
+    max_step: float
+    tempering: Literal["none", "fixed", "free"]
+    beta_zero: float

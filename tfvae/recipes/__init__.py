@@ -16,6 +16,7 @@ from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.labelled import m1_m2, m2
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
 from tfvae.recipes.quantized import fsq_vae, lfq_vae, pixel_vae, residual_vq_vae, vq_vae
+from tfvae.recipes.refining import hvae, rhvae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
@@ -33,6 +34,7 @@ __all__ = [
     "fsq_vae",
     "geco_vae",
     "get",
+    "hvae",
     "hyperspherical_vae",
     "iaf_vae",
     "info_vae",
@@ -53,6 +55,7 @@ __all__ = [
     "rae_sn",
     "renyi_vae",
     "residual_vq_vae",
+    "rhvae",
     "sigma_vae",
     "spline_vae",
     "swae",
