@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 
@@ -82,7 +83,8 @@ def measure(vae: tfvae.VAE, batches: tf.data.Dataset, *, samples: int) -> tuple[
     found["logs"] = {
         k: float(v) for k, v in vae.evaluate(batches, return_dict=True, verbose=0).items()
     }
-    codes = vae.predict(batches, verbose=0)["z"]
-    found["active_units"] = int(tfvae.evaluation.active_units(_flat(codes)))
+    with contextlib.suppress(UserError):  # not every code has a mean
+        codes = vae.predict(batches, verbose=0)["z"]
+        found["active_units"] = int(tfvae.evaluation.active_units(_flat(codes)))
     each = np.concatenate(values["log_prob"]) if values["log_prob"] else np.array([])
     return found, each

@@ -26,6 +26,7 @@ from benchmarks.models.measures import measure  # noqa: E402
 from benchmarks.models.rows import values_text, write_answer  # noqa: E402
 from benchmarks.models.strips import write_strip  # noqa: E402
 from configs.models import get_config  # noqa: E402
+from tfvae.errors import UserError  # noqa: E402
 from tfvae.runs.build import load_data  # noqa: E402
 from tfvae.runs.loop import train_and_evaluate  # noqa: E402
 from tfvae.runs.rows import read_metrics  # noqa: E402
@@ -67,7 +68,10 @@ def run(name: str, seed: int, strip: Path | None) -> tuple[dict, np.ndarray]:
         ]
     found, each = measure(vae, test_images(name), samples=BUDGET.samples)
     if strip is not None:
-        write_strip(vae, strip, labels=tfvae.recipes.takes_labels(name))
+        try:
+            write_strip(vae, strip, labels=tfvae.recipes.takes_labels(name))
+        except UserError as error:
+            found["no_samples"] = str(error)
     return {"seed": seed, "seconds": round(seconds, 1), **found, "history": history}, each
 
 

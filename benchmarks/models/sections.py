@@ -29,7 +29,8 @@ def _numbers(row: dict) -> str:
     if runs[0].get("elbo") is not None:
         said.append(f"ELBO {with_error_text(row, 'elbo')}")
     said.append(f"squared error {mean_text(row, 'squared_error')}")
-    said.append(f"active units {runs[0]['active_units']}")
+    if "active_units" in runs[0]:
+        said.append(f"active units {runs[0]['active_units']}")
     logs = runs[0]["logs"]
     said += [f"{key} {number_text(logs[key], digits)}" for key, digits in LOGGED if key in logs]
     seeds = ", ".join(str(run["seed"]) for run in runs)
@@ -51,6 +52,8 @@ def section(name: str, row: dict | None) -> str:
     parts = [f"### {name}", _filled(summary_of(recipe)), _filled(papers_of(recipe))]
     parts.append(f"```python\n{code_of(recipe)}\n```")
     if row is not None and row.get("runs"):
-        parts += [_filled(_numbers(row)), f"![Samples of {name}](figures/models/{name}.png)"]
+        none = row["runs"][0].get("no_samples")
+        strip = f"No samples: {none}." if none else f"![Samples](figures/models/{name}.png)"
+        parts += [_filled(_numbers(row)), strip]
     parts.append(f"```sh\n{command(name)}\n```")
     return "\n\n".join(parts)

@@ -28,7 +28,7 @@ def fault(row: dict) -> str | None:
         numbers = [value for epoch in run["history"] for value in epoch.values()]
         if not all(map(math.isfinite, numbers)):
             return "diverged: a loss is not finite"
-        distortions = [epoch["val_distortion"] for epoch in run["history"]]
+        distortions = [d["val_distortion"] for d in run["history"] if "val_distortion" in d]
         if distortions and distortions[-1] > DIVERGED * min(distortions) > 0:
             return f"diverged: the distortion rose from {min(distortions):.1f} again"
         known, found = run["chance"], run
