@@ -29,6 +29,9 @@ POSTERIORS = {
     "normal": lambda: layers.IndependentNormal(LATENT),
     "full_covariance": lambda: layers.MultivariateNormalTriL(LATENT),
     "iaf": lambda: layers.InverseAutoregressiveFlow(LATENT, steps=2, hidden=[8], context_size=4),
+    "spline": lambda: layers.SplineCouplingFlow(LATENT, steps=2, hidden=[8]),
+    "sylvester": lambda: layers.SylvesterFlow(LATENT, steps=2),
+    "sphere": lambda: layers.PowerSpherical(LATENT),
 }
 PRIORS = {
     "standard_normal": lambda: priors.StandardNormal(),
@@ -37,6 +40,7 @@ PRIORS = {
     "nvp": lambda: priors.RealNVP(2, [8]),
     "maf": lambda: priors.MaskedAutoregressiveFlow(2, [8]),
     "fixed": lambda: priors.Fixed(tfd.Sample(tfd.Logistic(0.0, 1.0), LATENT)),
+    "sphere": lambda: priors.SphericalUniform(),
     "conditional": lambda: priors.ConditionalNormal(CONDITIONING["labels"]()),
 }
 LIKELIHOODS = {
@@ -82,6 +86,7 @@ OWN = {
     "vq_transformer": ("vq_vae", {"hidden": [8], "network": "mlp", "pieces": 2, "codes": 4,
                                   "prior_steps": 2}),
 }  # fmt: skip
+FLOWS = ("iaf", "spline", "sylvester")
 HIERARCHIES = ("two_layer", "ladder", "vdvae")
 SEVERAL_SAMPLES = {name for name, make in OBJECTIVES.items() if make().samples}
 OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae")
@@ -110,8 +115,11 @@ def _every() -> list[Composition]:
 def _reason(c: Composition) -> str | None:
     """Part of the reason why a composition has to be refused; None where it is valid."""
     codes = c.structure in ("vq", "vq_transformer")
+    flow = c.posterior in FLOWS
     if c.prior == "conditional" and c.conditioning == "none":
         return "has a conditioner but got no context"
+    if (c.posterior == "sphere") != (c.prior == "sphere") and c.prior != "vamp":
+        return "on the unit sphere"
     if codes and c.objective in SEVERAL_SAMPLES:
         return "the code of a vector quantizer is deterministic"
     if c.structure == "vq" and c.conditioning == "vectors":
@@ -120,9 +128,9 @@ def _reason(c: Composition) -> str | None:
         return "density" if c.objective == "beta_tcvae" else "values of type int32"
     if c.structure in HIERARCHIES and c.objective in OF_ONE_GROUP:
         return "one group of latent variables"
-    if c.objective == "beta_tcvae" and c.posterior == "iaf":
+    if c.objective == "beta_tcvae" and (flow or c.posterior == "sphere"):
         return "take a factorized posterior"
-    if c.objective == "dip_vae" and (c.posterior == "iaf" or codes):
+    if c.objective == "dip_vae" and (flow or codes):
         return "not known in closed form"
     if c.objective in ("info_vae", "rae") and codes:
         return "pass none on"
@@ -132,8 +140,10 @@ def _reason(c: Composition) -> str | None:
         and c.prior in ("conditional", "vamp")
     ):
         return "another one for each context"
-    normals = c.posterior != "iaf" and c.prior in ("standard_normal", "conditional")
-    if c.objective == "analytic" and not (normals or c.structure in ("ladder", "vdvae", "vq")):
+    known = c.posterior in ("normal", "full_covariance")
+    known &= c.prior in ("standard_normal", "conditional")
+    known |= c.posterior == "sphere" == c.prior
+    if c.objective == "analytic" and not (known or c.structure in ("ladder", "vdvae", "vq")):
         return "no closed form"
     return None
 
@@ -313,8 +323,6 @@ def test_the_axes_name_every_part():
         if base is objectives.Objective:
             calls = {part.call for part in here}
             parts = {part for part in parts if part.call not in calls}
-        # No posterior above has the sphere as its support; recipes.hyperspherical_vae has both.
-        parts.discard(priors.SphericalUniform)
         # It takes labels, and hands all else on to the objective beside it.
         parts.discard(objectives.Supervised)
         # With labels of which some are missing: tests/latents/test_semi_supervised.py.

@@ -193,7 +193,7 @@ class VAE(ObjectiveModel):
         code = self.latents.code(z, context)
         if not self.decoder.built:
             self._decode(code, context)
-        with keras.StatelessScope(), noise(None if seed is None else fold_in(seed, DECODER)):
+        with aside(), noise(None if seed is None else fold_in(seed, DECODER)):
             return self._decode(code, context, training=False).log_prob(x)
 
     def _check_shape(self, x: tf.Tensor) -> None:
