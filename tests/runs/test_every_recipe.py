@@ -35,6 +35,10 @@ def tiny(tiny):
         "evaluation.examples": 4,
         "vdvae.filters": 4,
         "vq_vae.prior_steps": 1,
+        "residual_vq_vae.prior_steps": 1,
+        "fsq_vae.prior_steps": 1,
+        "lfq_vae.prior_steps": 1,
+        "pixel_vae.prior_steps": 1,
         "vamp_vae.pseudo_inputs": 4,
     }
     return lambda name: tiny({**small, "panels_every": int(name == "vq_vae")}, recipe=name)
