@@ -151,6 +151,18 @@ CASES = {
             lambda: networks.MLP([6]),
             False,
         ),
+        (  # several codes of a position
+            lambda: latents.Quantizer(latents.Residual(4, 2), priors.CodeTransformer(4, 1, 1)),
+            lambda: networks.MLP([6]),
+            False,
+        ),
+        (
+            lambda: latents.Quantizer(
+                latents.LookupFree(3), priors.CodePixelCNN(4, 1, heads=1), conditioner=one_hot()
+            ),
+            of_labels,
+            True,
+        ),
     ],
 }
 every_structure = pytest.mark.parametrize(

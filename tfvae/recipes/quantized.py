@@ -97,7 +97,7 @@ def residual_vq_vae(
     event_shape: Sequence[int],
     latent_dim: Count = 16,
     *,
-    depth: Depth = 4,
+    depth: Depth = 2,
     shared: bool = False,
     codes: Count = 128,
     commitment: Weight = 0.25,
