@@ -69,6 +69,7 @@ OBJECTIVES = {
     "dip_vae": lambda: objectives.DipVAE(kind="ii"),
     "info_vae": lambda: objectives.InfoVAE(kernel="imq", draws=16),
     "beta_tcvae": lambda: objectives.BetaTCVAE(4.0),
+    "aae": lambda: objectives.AdversarialAutoencoder(4.0, units=[8]),
     "factor_vae": lambda: objectives.FactorVAE(4.0, units=[8]),
 }
 CONDITIONING = {
@@ -90,6 +91,7 @@ FLOWS = ("iaf", "spline", "sylvester")
 HIERARCHIES = ("two_layer", "ladder", "vdvae")
 SEVERAL_SAMPLES = {name for name, make in OBJECTIVES.items() if make().samples}
 OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae")
+OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae", "aae")
 
 
 class Composition(NamedTuple):
@@ -124,7 +126,7 @@ def _reason(c: Composition) -> str | None:
         return "the code of a vector quantizer is deterministic"
     if c.structure == "vq" and c.conditioning == "vectors":
         return "not the class of an example in one-hot form"
-    if codes and c.objective in ("beta_tcvae", "factor_vae"):
+    if codes and c.objective in ("beta_tcvae", "factor_vae", "aae"):
         return "density" if c.objective == "beta_tcvae" else "values of type int32"
     if c.structure in HIERARCHIES and c.objective in OF_ONE_GROUP:
         return "one group of latent variables"
@@ -135,7 +137,7 @@ def _reason(c: Composition) -> str | None:
     if c.objective in ("info_vae", "rae") and codes:
         return "pass none on"
     if (
-        c.objective == "info_vae"
+        c.objective in ("info_vae", "aae")
         and c.conditioning != "none"
         and c.prior in ("conditional", "vamp")
     ):
@@ -168,7 +170,7 @@ def _cover(compositions: list[Composition], features: Callable) -> list[Composit
 
 # Objectives of the same draws and densities as "elbo", "elbo_k3" or "iwae", and a flow as prior
 # beside another one: for each of them, the parts of the other axes do the same.
-LIKE_ANOTHER = ("capacity", "geco", "stl", "rae")
+LIKE_ANOTHER = ("capacity", "geco", "stl", "rae", "aae")
 
 
 def _pairs(composition: Composition) -> list:

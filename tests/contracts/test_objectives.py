@@ -166,6 +166,7 @@ CASES = {
         ({"code": Linear(0.0, 4.0, 10), "gradient": 0.5, "decay": 0.1}, None),
     ],
     "SlicedWasserstein": [({"projections": 4, "draws": 30, "samples": 2}, None)],
+    "AdversarialAutoencoder": [({"strength": 3.0, "units": [6]}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
 }
 

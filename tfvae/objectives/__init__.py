@@ -1,6 +1,7 @@
 """Objectives: from data and a model's output to a loss per example."""
 
 from tfvae.lazy import public
+from tfvae.objectives.adversarial_autoencoder import AdversarialAutoencoder
 from tfvae.objectives.base import Objective
 from tfvae.objectives.beta_tcvae import BetaTCVAE
 from tfvae.objectives.ciwae import CIWAE
@@ -25,6 +26,7 @@ __all__ = [
     "IWAE",
     "MIWAE",
     "PIWAE",
+    "AdversarialAutoencoder",
     "BetaTCVAE",
     "DipVAE",
     "FactorVAE",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from tfvae import options
 from tfvae.lazy import public
+from tfvae.recipes.adversarial import aae
 from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
@@ -21,6 +22,7 @@ from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
 __all__ = [
+    "aae",
     "ae",
     "annealed_vae",
     "beta_tcvae",
