@@ -21,7 +21,7 @@ FLOORS = [
     {"objectives"},
     {"trainer"},
     {"vae"},
-    {"recipes", "evaluation", "saving", "plots"},
+    {"recipes", "evaluation", "fitting", "saving", "plots"},
     {"runs"},
     {"cli"},
 ]

@@ -39,6 +39,7 @@ PRIORS = {
     "vamp": lambda: priors.VampPrior(4, low=None, high=None),
     "nvp": lambda: priors.RealNVP(2, [8]),
     "maf": lambda: priors.MaskedAutoregressiveFlow(2, [8]),
+    "standardized": lambda: priors.Standardized(priors.RealNVP(2, [8])),
     "fixed": lambda: priors.Fixed(tfd.Sample(tfd.Logistic(0.0, 1.0), LATENT)),
     "sphere": lambda: priors.SphericalUniform(),
     "conditional": lambda: priors.ConditionalNormal(CONDITIONING["labels"]()),

@@ -140,6 +140,38 @@ class VAE(ObjectiveModel):
         """
         return getattr(self.latents, "prior", self.latents)
 
+    def replace_prior(self, prior: Prior | tfd.Distribution) -> None:
+        """Puts another p(z) in the place of the model's; encoder and decoder stay as they are.
+
+        What was compiled for the old one is compiled anew, `elbo` and `log_prob` as well. Where
+        the weights that are trained are others now, the optimizer's moments start at zero; its
+        step, which schedules follow, goes on.
+
+        Args:
+            prior: p(z), built or not, of the event shape of the posterior.
+
+        Raises:
+            UserError: If the model has no weights yet, z is not one group, or the event shapes
+                differ.
+
+        Example:
+            >>> model = tfvae.recipes.vae((8, 8, 1), 2, hidden=(8,))
+            >>> model.build((None, 8, 8, 1))
+            >>> model.replace_prior(tfd.MultivariateNormalDiag([0.0, 0.0], [1.0, 2.0]))
+            >>> model.prior().stddev().numpy()
+            array([1., 2.], dtype=float32)
+        """
+        self._assert_built()
+        if isinstance(prior, tfd.Distribution):
+            prior = Fixed(prior)
+        if not isinstance(prior, Prior):
+            raise UserError(f"prior takes an object of another kind, got {prior!r}")
+        trained = self.trainable_weights
+        with self.distribute_strategy.scope():
+            self.latents.replace_prior(prior, self.encode_aside, self.data_shape)
+        self.__dict__.pop("_estimators", None)  # their graphs hold the old one
+        self.start_anew(trained)
+
     def call(self, x, context=None, samples=None, training=False, seed=None) -> VAEOutput:
         """Encodes x, draws z, decodes it.
 

@@ -84,6 +84,7 @@ CASES = {
         one_group(lambda: priors.VampPrior(5)),
         one_group(lambda: priors.RealNVP(2, [4])),
         one_group(lambda: priors.MaskedAutoregressiveFlow(2, [4])),
+        one_group(lambda: priors.Standardized(priors.RealNVP(2, [4]))),
         one_group(lambda: priors.ConditionalNormal(one_hot()), labels=True),
     ],
     "Hamiltonian": [

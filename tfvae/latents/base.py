@@ -13,6 +13,7 @@ from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.networks.conditioning import HasConditioner
 from tfvae.options.keywords import LayerOptions, Unpack
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 
@@ -115,6 +116,24 @@ class LatentStructure(keras.layers.Layer):
         Args:
             batches: Batches of x or of (x, context).
         """
+
+    def replace_prior(
+        self, prior: Prior, encode: Callable[..., tfd.Distribution], data_shape: Sequence[int]
+    ) -> None:
+        """Puts another p(z) in the place of the structure's own, see `VAE.replace_prior`.
+
+        Args:
+            prior: The prior, built or not.
+            encode: As for `connect`.
+            data_shape: Shape of x.
+
+        Raises:
+            UserError: If z is not one group of a prior, or the prior has another event shape.
+        """
+        raise UserError(
+            f"{type(self).__name__} has no prior of one group that another could take the place "
+            "of: give a model whose z is one group, such as tfvae.recipes.vae makes"
+        )
 
     def finish(self, vae, dataset: tf.data.Dataset) -> None:
         """Fits what remains to be fitted after the training; by default nothing.

@@ -12,6 +12,7 @@ from tfvae.priors.mixture_of_normals import MixtureOfNormals
 from tfvae.priors.real_nvp import RealNVP
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
+from tfvae.priors.standardized import Standardized
 from tfvae.priors.vamp_prior import VampPrior
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "RealNVP",
     "SphericalUniform",
     "StandardNormal",
+    "Standardized",
     "VampPrior",
 ]
 __dir__ = public(__all__)

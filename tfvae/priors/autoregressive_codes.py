@@ -13,6 +13,7 @@ from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.code_maps import CodeMaps
 from tfvae.priors.code_network import CodeNetwork
 from tfvae.priors.code_prior import CodePrior
+from tfvae.priors.maximizing import rows_of_steps
 
 tfd = tfp.distributions
 
@@ -97,8 +98,7 @@ class AutoregressiveCodes(CodePrior):
         if weights is not None:  # one for each position: Keras may take [N] for the positions'
             parts += (np.repeat(np.reshape(weights, [-1, 1]), codes.shape[1], axis=1),)
         steps = self.steps if epochs is None else epochs * (len(codes) // batch_size)
-        # Not tf.data's `shuffle`, which mixes in the global seed: a resumed run has another one.
-        rows = _rows(len(codes), steps, batch_size, seed)
+        rows = rows_of_steps(len(codes), steps, batch_size, seed)
         data = tf.data.Dataset.from_tensor_slices(rows).map(
             lambda row: tf.nest.map_structure(lambda part: tf.gather(part, row), parts)
         )
@@ -120,10 +120,3 @@ class AutoregressiveCodes(CodePrior):
         names = ("width", "heads", "steps", "batch_size", "learning_rate")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
-
-def _rows(count: int, steps: int, batch_size: int, seed: int) -> np.ndarray:
-    """Which of `count` examples are in the batch of each step: one permutation after the other."""
-    rng = np.random.default_rng(seed)
-    passes = -(-steps * batch_size // count)
-    order = np.concatenate([rng.permutation(count) for _ in range(passes)])
-    return order[: steps * batch_size].reshape([steps, batch_size])

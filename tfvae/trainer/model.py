@@ -189,6 +189,26 @@ class ObjectiveModel(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of x, of one example; the model is built."""
+        return tuple(self._shapes["x_shape"][1:])
+
+    def start_anew(self, trained: list) -> None:
+        """Drops what was compiled, after a part of the built model was replaced.
+
+        Args:
+            trained: The weights that were trained before. Where they are others now, the optimizer
+                is made anew, and goes on at its step.
+        """
+        self.train_function = self.test_function = self.predict_function = None
+        if not self.compiled or _ids(trained) == _ids(self.trainable_weights):
+            return
+        step = int(self.step)
+        with self.distribute_strategy.scope():
+            self.compile_from_config(self.get_compile_config())
+        self.optimizer.iterations.assign(step)
+
     def _set_pace(self, steps: int) -> None:
         """Sets the steps in one call; what was compiled for another number is dropped."""
         if steps != self.steps_per_execution:
@@ -530,3 +550,7 @@ class ObjectiveModel(keras.Model):
     def get_metrics_result(self) -> dict:
         """The logs: the terms' means, and the present value of every scheduled number."""
         return {**super().get_metrics_result(), **self.objective.scheduled(self.step)}
+
+
+def _ids(weights: list) -> list[int]:
+    return [id(weight) for weight in weights]
