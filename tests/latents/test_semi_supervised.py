@@ -235,6 +235,10 @@ def test_classes_go_in_and_come_out(make):
     np.testing.assert_array_equal(np.argmax(z[0], -1), np.argmax(q.mode(), -1))
     labels = vae.decode((ALL, z[1])).mean()
     np.testing.assert_array_equal(labels, vae.decode((np.eye(C)[ALL], z[1])).mean())
+    np.testing.assert_array_equal(
+        vae.decode((q.mode(), z[1])).mean(), vae.decode((z[0], z[1])).mean()
+    )
+    np.testing.assert_array_equal(vae.decode(ALL).mean(), vae.decode(np.eye(C)[ALL]).mean())
     # Of one class, whoever says so; without one, all classes.
     code = vae.latents.generate(N, context=SOME, seed=(0, 1))
     assert code.shape == (N, *vae.latents.code_shape)

@@ -120,7 +120,7 @@ class SemiSupervised(WithClass):
     def means(self, encoded, context=None) -> tuple[tf.Tensor, ...]:
         """The most probable class in one-hot form, and the mean of z given it."""
         features = _features(encoded)
-        y = self.class_posterior(features, context)[0].mode()
+        y = tf.cast(self.class_posterior(features, context)[0].mode(), tf.float32)
         return y, mean_of(self.inferred(features, y))
 
     def code(self, z, context=None) -> tf.Tensor:
@@ -137,8 +137,9 @@ class SemiSupervised(WithClass):
         groups = z if isinstance(z, (tuple, list)) else (z,)
         if len(groups) > 2:
             raise UserError(f"z has {len(groups)} groups: give the class, or the class and z")
-        y = self.one_hot(groups[0])
-        style = tf.convert_to_tensor(groups[1]) if len(groups) == 2 else self.style_like(y)
+        style = tf.convert_to_tensor(groups[1]) if len(groups) == 2 else None
+        y = self.one_hot(groups[0], like=style)
+        style = self.style_like(y) if style is None else style
         return tf.concat([y, style], axis=-1)
 
     def generate(self, n: int, *, context=None, seed=None, temperature=1.0) -> tf.Tensor:

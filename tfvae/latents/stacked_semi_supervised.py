@@ -148,7 +148,7 @@ class StackedSemiSupervised(WithClass):
     def means(self, encoded, context=None) -> tuple[tf.Tensor, ...]:
         """The most probable class in one-hot form, and the means of z_2 and of z_1."""
         z = mean_of(encoded)
-        y = self.class_posterior(z, context)[0].mode()
+        y = tf.cast(self.class_posterior(z, context)[0].mode(), tf.float32)
         return y, mean_of(self.inferred(z, y)), z
 
     def code(self, z, context=None) -> tf.Tensor:
@@ -167,8 +167,9 @@ class StackedSemiSupervised(WithClass):
             raise UserError(f"z has {len(groups)} groups: give 1 to 3, the class first")
         if len(groups) == 3:
             return tf.convert_to_tensor(groups[2])
-        y = self.one_hot(groups[0])
-        style = tf.convert_to_tensor(groups[1]) if len(groups) == 2 else self.style_like(y)
+        style = tf.convert_to_tensor(groups[1]) if len(groups) == 2 else None
+        y = self.one_hot(groups[0], like=style)
+        style = self.style_like(y) if style is None else style
         above = tf.concat([y, style], axis=-1)
         batch = tf.shape(above)[:-1]
         return mean_of(Unfolded(self.generated(fold(above, 1)), batch))

@@ -129,7 +129,7 @@ class WithClass(LatentStructure):
 
     def call(self, context=None) -> tfd.Distribution:
         """Makes p(y), which is uniform."""
-        return ExactOneHot(logits=tf.zeros(self.event_shape), dtype=tf.float32)
+        return ExactOneHot(logits=tf.zeros(self.event_shape), dtype=tf.int32)
 
     def class_posterior(
         self, features: tf.Tensor, context, training: bool = False
@@ -147,7 +147,7 @@ class WithClass(LatentStructure):
         """
         logits = tf.cast(self.classified(features, training).logits_parameter(), tf.float32)
         if context is None:
-            return ExactOneHot(logits=logits, dtype=tf.float32), None, None
+            return ExactOneHot(logits=logits, dtype=tf.int32), None, None
         labels, present = known_labels(type(self).__name__, context, logits.shape[-1])
         y = tf.one_hot(labels, logits.shape[-1])
         loss = -tf.reduce_sum(y * tf.nn.log_softmax(logits), axis=-1)
@@ -156,7 +156,7 @@ class WithClass(LatentStructure):
         terms = {"accuracy": OfSome(right, counts), "label_loss": OfSome(loss, counts)}
         certain = (1.0 - y) * IMPOSSIBLE
         known = tf.where(present[:, tf.newaxis], certain, logits)
-        return ExactOneHot(logits=known, dtype=tf.float32), self.alpha * counts * loss, terms
+        return ExactOneHot(logits=known, dtype=tf.int32), self.alpha * counts * loss, terms
 
     def every_class(
         self, features: tf.Tensor, q: tfd.Distribution, seed, gate: Callable, training: bool
@@ -196,15 +196,22 @@ class WithClass(LatentStructure):
         Returns:
             The group of z, `[K, n, D]`, and y and z side by side, `[K, n, C + D]`.
         """
-        batch = tf.shape(y)[:-1]
+        batch, y = tf.shape(y)[:-1], tf.cast(y, tf.float32)
         q = Unfolded(self.inferred(features, fold(y, 1), training), batch)
         z = q.sample(seed=seed)
         return Latent(z, q, self.style_prior()), tf.concat([y, z], axis=-1)
 
-    def one_hot(self, y) -> tf.Tensor:
-        """Classes in one-hot form, from labels or as they are."""
+    def one_hot(self, y, like: tf.Tensor | None = None) -> tf.Tensor:
+        """Classes in one-hot form, from labels or as they are.
+
+        Args:
+            y: `[..., C]`, or labels of integers, `[...]`; `[n]` where there is no `like`.
+            like: What has the same batch axes, and one more.
+        """
         y = tf.convert_to_tensor(y)
-        return tf.one_hot(y, self.classes) if y.dtype.is_integer else tf.cast(y, tf.float32)
+        rank = 2 if like is None else like.shape.rank
+        labels = y.dtype.is_integer and y.shape.rank == rank - 1
+        return tf.one_hot(y, self.classes) if labels else tf.cast(y, tf.float32)
 
     def style_like(self, y: tf.Tensor) -> tf.Tensor:
         """The prior's mean of z, for each of the classes `[..., C]`."""
@@ -213,7 +220,7 @@ class WithClass(LatentStructure):
 
     def drawn(self, n: int, context, seed, temperature) -> tf.Tensor:
         """Draws of p(y) and p(z) side by side, `[n, C + D]`; a y that the context has is that."""
-        y = self().sample(n, seed=fold_in(seed, 0))
+        y = tf.cast(self().sample(n, seed=fold_in(seed, 0)), tf.float32)
         if context is not None:
             labels, present = known_labels(type(self).__name__, context, self.classes)
             y = tf.where(present[:, tf.newaxis], tf.one_hot(labels, self.classes), y)

@@ -41,6 +41,8 @@ def load_data(
     """
     takes = recipes.takes_labels(config.recipe) or _objective_takes_labels(config)
     options.setdefault("labels", takes)
+    if options["labels"] and split == config.train_split:
+        options.setdefault("labelled", config.labelled)
     likelihood = find("recipe", config.recipe).fixed.get("likelihood", config.likelihood)
     return data.load(
         config.dataset,
