@@ -14,7 +14,7 @@ from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
-from tfvae.distributions.point import no_evidence
+from tfvae.distributions.evidence import NoEvidence, no_evidence
 from tfvae.distributions.spaces import check_same_space
 from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
 from tfvae.distributions.types import ModelOutput, Networks, VAEOutput
@@ -125,7 +125,7 @@ class VAE(ObjectiveModel):
         self._context_rank: int | None = None  # of one example's; seen when the model is built
         self.latents.check(self.objective)
         # Why there is no bound of log p(x), if so; known once there was an output.
-        self._no_evidence: str | None = None
+        self._no_evidence: NoEvidence | None = None
 
     @property
     def prior(self) -> Prior | LatentStructure:
@@ -411,7 +411,8 @@ class VAE(ObjectiveModel):
             Nats, `[batch]`; higher is better.
 
         Raises:
-            UserError: If the model has none, as with the layer `Deterministic`.
+            UserError: If the model has none, as with the layer `Deterministic` or an energy for a
+                likelihood.
         """
         samples = _count("samples", samples)
         x = dense(x)
@@ -441,7 +442,8 @@ class VAE(ObjectiveModel):
             Nats, `[batch]`.
 
         Raises:
-            UserError: If there is no estimate, as with the layer `Deterministic`.
+            UserError: If there is no estimate, as with the layer `Deterministic` or an energy for
+                a likelihood.
 
         References:
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
@@ -461,7 +463,8 @@ class VAE(ObjectiveModel):
 
         `"importance_weighted"`: an estimate whose expectation is a lower bound; `"exact"`: the sum
         over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum;
-        `"none"`: it refuses, for there is no bound either, as with the layer `Deterministic`.
+        `"none"`: it refuses, for there is no bound either, as with the layer `Deterministic` or an
+        energy for a likelihood.
         """
         self._assert_built()
         if self._no_evidence is not None:
@@ -473,9 +476,8 @@ class VAE(ObjectiveModel):
     def _refuse_no_evidence(self, what: str) -> None:
         if self._no_evidence is not None:
             raise UserError(
-                f"the model has no {what}: {self._no_evidence}. fit and evaluate give the "
-                "distortion; for a density of x take a posterior with noise, such as "
-                "IndependentNormal"
+                f"the model has no {what}: {self._no_evidence.reason}. Compare what fit and "
+                f"evaluate log in its place; for a density of x {self._no_evidence.remedy}"
             )
 
     def _log_joint(self, x, z, context) -> tf.Tensor:

@@ -53,9 +53,11 @@ from tfvae.layers import (
     MixtureNormal,
     MixtureSameFamily,
     Multinomial,
+    MultiScaleSSIM,
     MultivariateNormalTriL,
     OneHotCategorical,
     OptimalScaleNormal,
+    PerceptualDistance,
     PlanarFlow,
     PowerSpherical,
     RadialFlow,
@@ -426,6 +428,49 @@ def ordinal(params, x):
     return total(np.log(stats.logistic.cdf(upper) - stats.logistic.cdf(lower)))
 
 
+def similarity(x, y):
+    """SSIM of two images of one channel, without luminance and with it: means over the windows."""
+    window = np.outer(*[np.exp(-0.5 * ((np.arange(len(x)) - (len(x) - 1) / 2) / 1.5) ** 2)] * 2)
+    window /= window.sum()  # as large as the image, so that there is one place for it
+
+    def mean(image):
+        return (window * image).sum()
+
+    mean_x, mean_y = mean(x), mean(y)
+    variances = mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2
+    structure = (2 * (mean(x * y) - mean_x * mean_y) + 0.03**2) / (variances + 0.03**2)
+    luminance = (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
+    return structure, structure * luminance
+
+
+def ms_ssim_energy(params, x):
+    """Of two scales, with the published weights divided by their sum."""
+    weights = np.array([0.0448, 0.2856]) / (0.0448 + 0.2856)
+    found = []
+    for image, made in zip(x, special.expit(params), strict=True):
+        fine = [image[..., 0], made.reshape(8, 8)]
+        coarse = [v.reshape(4, 2, 4, 2).mean(axis=(1, 3)) for v in fine]
+        parts = np.array([similarity(*fine)[0], similarity(*coarse)[1]])
+        parts = np.where(parts < 0.01, 0.01**2 / (0.02 - parts), parts)
+        found.append(100.0 * (np.prod(parts**weights) - 1))
+    return np.array(found)
+
+
+def perceptual_energy(params, x):
+    """The features are the rows' sums and their halves."""
+    rows = (x - special.expit(params).reshape(x.shape)).sum(axis=(2, 3))
+    return -1000.0 * 0.5 * (1 + 0.25) * (rows**2).mean(axis=-1)
+
+
+def row_features():
+    image = keras.Input((4, 3, 2))
+    rows = keras.layers.Reshape((4, 6))(image)
+    sums = [
+        keras.layers.Dense(1, kernel_initializer=keras.initializers.Constant(c)) for c in (1, 0.5)
+    ]
+    return keras.Model(image, [layer(rows) for layer in sums])
+
+
 def log_normal(params, x):
     loc, raw = halves(params, 2, (3,))
     return total(stats.lognorm.logpdf(x, positive(raw), scale=np.exp(loc)))
@@ -560,6 +605,15 @@ CASES = {
     "log cosh": Case(of(IndependentLogCosh, 3), real(3), loc_scale(stats.hypsecant), 6),
     "optimal scale": Case(of(OptimalScaleNormal, (2, 3)), real(2, 3), normal_of_scale(1.0), 6),
     "beta": Case(of(IndependentBeta, 3), unit(3), beta, 6),
+    "multi scale ssim": Case(
+        lambda **k: [MultiScaleSSIM((8, 8, 1), **k)], unit(8, 8, 1), ms_ssim_energy, 64
+    ),
+    "perceptual distance": Case(
+        lambda **k: [PerceptualDistance((4, 3, 2), features=row_features(), **k)],
+        unit(4, 3, 2),
+        perceptual_energy,
+        24,
+    ),
     "multinomial": Case(
         of(Multinomial, 3, total_count=5),
         lambda rng: rng.multinomial(5, [0.2, 0.3, 0.5], size=N),

@@ -217,6 +217,16 @@ def test_the_table_has_no_field_of_yesterday():
 # Text that no list of choices gives, by the argument's name.
 TEXTS = {"activation": "gelu", "optimizer": "sgd", "decoder": "4x1,1x1",
          "encoder": "8x1,8d2,4x1,4d4,1x2"}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _features(tmp_path_factory):
+    """A network of features of an image, which a field takes by its path."""
+    path = tmp_path_factory.mktemp("features") / "features.keras"
+    keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()]).save(path)
+    TEXTS["features"] = str(path)
+
+
 # What a part needs beside its name.
 BESIDE = {
     "conditional_normal": {"recipe": "conditional_vae"},

@@ -1,4 +1,4 @@
-"""All probability on one point: a code without noise, and what is not known of a model with it."""
+"""All probability on one point: a code without noise, and how it is known."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
-from tfvae.distributions.types import VAEOutput
 
 tfd = tfp.distributions
 
-__all__ = ["Point", "has_density", "no_evidence"]
+__all__ = ["Point", "has_density", "is_point"]
 
 _LOOKED_THROUGH = (tfd.Independent, tfd.Sample, tfd.BatchReshape, Unfolded)
 
@@ -21,7 +20,8 @@ class Point(tfd.Deterministic):
     Its `log_prob` is that of its mass, 0 at the point and −∞ elsewhere, and KL(δ_μ ‖ p) counts as
     −log p(μ): the part of the KL of an ever narrower distribution around μ that depends on μ. The
     rest, minus its entropy, grows beyond all bounds. So it serves as a penalty and not as a rate,
-    and a model with it has neither an ELBO nor an estimate of log p(x), see `no_evidence`.
+    and a model with it has neither an ELBO nor an estimate of log p(x), see
+    `tfvae.distributions.evidence`.
 
     Args:
         loc: μ, `[*batch]`.
@@ -50,24 +50,17 @@ def has_density(posterior: tfd.Distribution) -> bool:
     return not isinstance(inner, (tfd.Deterministic, tfd.VectorDeterministic))
 
 
-def no_evidence(output: VAEOutput) -> str | None:
-    """Why a model gives no bound of log p(x): of posteriors that are points.
+def is_point(posterior: tfd.Distribution) -> bool:
+    """Whether a posterior is a `Point`; wrappers such as `tfd.Independent` are looked through.
 
     Args:
-        output: What the model returned.
-
-    Returns:
-        The reason in words; None where the ELBO is one. A `tfd.Deterministic` of a user's own
-        counts as one code of countably many, as that of a codebook, whose mass is 1.
+        posterior: q(z|x).
 
     Example:
-        >>> no_evidence(vae(x)) is None
+        >>> is_point(tfd.Independent(Point(tf.zeros([3])), 1))
         True
     """
-    for latent in output.latents:
-        if isinstance(_inner(latent.posterior), Point):
-            return "the posterior is a point, and a point has no density"
-    return None
+    return isinstance(_inner(posterior), Point)
 
 
 def _inner(distribution: tfd.Distribution) -> tfd.Distribution:

@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.energies import Energy
 from tfvae.distributions.expected import Expected
 from tfvae.distributions.outside import are_counts, are_levels, are_one_hot
 from tfvae.errors import UserError
@@ -33,6 +34,7 @@ class Support(NamedTuple):
         symbol_axes: Number of axes that hold one value together: 1 for the indicators of a
             one-hot vector, which are one symbol.
         total: What the values along the last axis have to sum to; None: anything.
+        density: Whether there is a density at all; False of an `Energy`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Support(NamedTuple):
     remedy: str
     symbol_axes: int = 0
     total: int | None = None
+    density: bool = True
 
     def symbols(self, shape: Sequence[int]) -> int | None:
         """Counts the discrete values in an example, over which bits per dimension are averaged.
@@ -176,6 +179,7 @@ _OF_CLASS = {
     tfd.OneHotCategorical: _ONE_HOT,
     tfd.ContinuousBernoulli: _UNIT,
     tfd.Beta: _OPEN_UNIT,
+    Energy: _UNIT._replace(density=False),
     tfd.Poisson: _COUNTS,
     tfd.NegativeBinomial: _COUNTS,
 }

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfvae.distribute import as_seed, fold_in
+from tfvae.distributions.elbo import elbo
+from tfvae.distributions.evidence import reported_terms
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.evaluation.active_units import active_units
@@ -44,9 +46,10 @@ def evaluate_likelihood(
         `log_prob` (means, nats), `elbo_se` and `log_prob_se` (standard errors of the means over
         the examples, nats); `gap` (log_prob − elbo, nats: what the posterior and its sampling
         lose); `bits_per_dim` of log_prob where the data are discrete; `active_units` of all latent
-        groups. Of a model without a bound of log p(x), whose `log_prob_kind` is `"none"`, the
-        `distortion` and `distortion_se`, −E log p(x|z) in nats, stand in the place of all of these
-        but the active units.
+        groups. Of a model without a bound of log p(x), whose `log_prob_kind` is `"none"`, other
+        means stand in the place of all of these but the active units: of codes that are points the
+        `distortion`, −E log p(x|z) in nats; of an energy for a likelihood `energy`, and the `rate`
+        in nats.
 
     Raises:
         UserError: If there is no example.
@@ -97,10 +100,11 @@ def evaluate_likelihood(
 
 
 def _numbers(vae: VAE, x, context, options: dict, seed) -> dict[str, tf.Tensor]:
-    """What is averaged over the examples, by name: nats, `[batch]` each."""
+    """What is averaged over the examples, by name: `[batch]` each, nats but for an energy."""
     if vae.log_prob_kind == "none":
-        likelihood = vae(x, context=context, seed=seed).likelihood
-        return {"distortion": -likelihood.log_prob(x)}
+        output = vae(x, context=context, seed=seed)
+        terms = reported_terms(output, elbo(x, output))
+        return {name: value for name, value in terms.items() if name != "log_joint"}
     return {
         "elbo": vae.elbo(x, seed=seed, context=context),
         "log_prob": vae.log_prob(x, seed=seed, context=context, **options),

@@ -43,6 +43,7 @@ from tfvae.layers.log_cosh import IndependentLogCosh
 from tfvae.layers.logistic import IndependentLogistic
 from tfvae.layers.mixture import MixtureLogistic, MixtureNormal, MixtureSameFamily
 from tfvae.layers.mixture_one_hot import CategoricalMixtureOfOneHotCategorical
+from tfvae.layers.multi_scale_ssim import MultiScaleSSIM
 from tfvae.layers.multinomial import Multinomial
 from tfvae.layers.multivariate_normal import MultivariateNormalTriL
 from tfvae.layers.negative_binomial import IndependentNegativeBinomial, ZeroInflatedNegativeBinomial
@@ -51,6 +52,7 @@ from tfvae.layers.normal import IndependentNormal
 from tfvae.layers.one_hot_categorical import OneHotCategorical
 from tfvae.layers.optimal_scale_normal import OptimalScaleNormal
 from tfvae.layers.ordinal import IndependentOrdinal
+from tfvae.layers.perceptual_distance import PerceptualDistance
 from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poisson import IndependentPoisson
 from tfvae.layers.radial_flow import RadialFlow
@@ -116,10 +118,12 @@ __all__ = [
     "MixtureLogistic",
     "MixtureNormal",
     "MixtureSameFamily",
+    "MultiScaleSSIM",
     "Multinomial",
     "MultivariateNormalTriL",
     "OneHotCategorical",
     "OptimalScaleNormal",
+    "PerceptualDistance",
     "PlanarFlow",
     "PowerSpherical",
     "RadialFlow",

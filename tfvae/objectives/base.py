@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.elbo import EvidenceLowerBound
-from tfvae.distributions.point import no_evidence
+from tfvae.distributions.evidence import no_evidence, reported_terms
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
@@ -213,7 +213,7 @@ class Objective(keras.layers.Layer):
     def directions(self) -> dict[str, str]:
         """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
         better = dict.fromkeys(("elbo", "log_joint", "accuracy"), "max")
-        return {**better, "distortion": "min", "bits_per_dim": "min"}
+        return {**better, "distortion": "min", "energy": "min", "bits_per_dim": "min"}
 
     @property
     def own_weights(self) -> list:
@@ -280,13 +280,12 @@ class Objective(keras.layers.Layer):
             bound: What `tfvae.distributions.elbo` gives for the two.
 
         Returns:
-            `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete. Of
-            codes that are points, which have no ELBO and no rate: `distortion`, and `log_joint`,
-            log p(x|z) + log p(z) at the code.
+            `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete; of
+            a model without a bound of log p(x), what `tfvae.distributions.evidence` names.
         """
+        terms = reported_terms(output, bound)
         if no_evidence(output) is not None:
-            return {"distortion": bound.distortion, "log_joint": bound.elbo}
-        terms = {"elbo": bound.elbo, "distortion": bound.distortion, "rate": bound.rate}
+            return terms
         symbols = support_of(output.likelihood).symbols(x.shape[1:])
         if symbols is not None:
             terms["bits_per_dim"] = -bound.elbo / (symbols * math.log(2.0))

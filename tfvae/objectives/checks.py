@@ -6,13 +6,11 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfvae.distributions.point import no_evidence
+from tfvae.distributions.evidence import reported
 from tfvae.distributions.types import ObjectiveOutput, OfSome, VAEOutput
 from tfvae.errors import UserError
 
 __all__ = ["checked_output", "checked_terms"]
-
-REPORTED = ("elbo", "distortion", "rate")
 
 
 def checked_output(objective: str, x: tf.Tensor, output: VAEOutput, returned) -> ObjectiveOutput:
@@ -24,7 +22,7 @@ def checked_output(objective: str, x: tf.Tensor, output: VAEOutput, returned) ->
     Args:
         objective: Name of the objective's class.
         x: The data, `[batch, *event]`.
-        output: What the model returned for it: without an ELBO, the distortion alone is reported.
+        output: What the model returned for it, which says what every objective reports.
         returned: What its `call` returned.
 
     Returns:
@@ -44,8 +42,7 @@ def checked_output(objective: str, x: tf.Tensor, output: VAEOutput, returned) ->
             f"the terms of {objective} are {_described(returned.terms)}: give a dict of names and "
             "tensors of shape [batch]"
         )
-    wanted = REPORTED if no_evidence(output) is None else ("distortion",)
-    missing = [name for name in wanted if name not in returned.terms]
+    missing = [name for name in reported(output) if name not in returned.terms]
     if missing:
         raise UserError(
             f"the terms of {objective} have no {' and no '.join(map(repr, missing))}: add "

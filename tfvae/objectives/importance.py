@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.divergences import log_importance_weights
 from tfvae.distributions.elbo import elbo
+from tfvae.distributions.evidence import no_evidence
 from tfvae.distributions.point import has_density
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
@@ -195,6 +196,12 @@ class ImportanceWeighted(Objective):
                     f"{latent.posterior.name} is a deterministic code, which has none: take ELBO"
                 )
             refuse_no_gradient(latent, name)
+        missing = no_evidence(output)
+        if missing is not None:
+            raise UserError(
+                f"{name} weighs draws by p(x, z) / q(z|x), and {missing.reason}: {missing.remedy}, "
+                "or the objective ELBO"
+            )
         if self.weighs_draws:
             who, remedy = self._weigher
             latent = one_group(

@@ -19,6 +19,7 @@ __all__ = ["training_curves"]
 
 _PANELS = {
     "elbo": "ELBO (nats)",
+    "energy": "energy",
     "distortion": "distortion (nats)",
     "rate": "rate (nats)",
 }
@@ -31,8 +32,8 @@ def training_curves(
 
     Args:
         metrics: Path of a run's `metrics.csv`, or what `fit` returned, or its `history` dict:
-            columns `elbo`, `distortion`, `rate` and the same with `val_` in front; those that are
-            not there are left out.
+            columns `elbo`, `energy`, `distortion`, `rate` and the same with `val_` in front; those
+            that are not there are left out.
 
     Returns:
         The figure, a panel a quantity over one axis of epochs.

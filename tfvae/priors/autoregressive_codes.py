@@ -119,4 +119,3 @@ class AutoregressiveCodes(CodePrior):
         """Configuration for saving."""
         names = ("width", "heads", "steps", "batch_size", "learning_rate")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-

@@ -10,6 +10,7 @@ from tfvae.recipes.adversarial import aae
 from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
+from tfvae.recipes.energies import dfc_vae, msssim_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
@@ -29,6 +30,7 @@ __all__ = [
     "beta_vae",
     "ciwae",
     "conditional_vae",
+    "dfc_vae",
     "dip_vae",
     "disentangled_beta_vae",
     "dreg",
@@ -47,6 +49,7 @@ __all__ = [
     "m1_m2",
     "m2",
     "miwae",
+    "msssim_vae",
     "names",
     "nvp_vae",
     "piwae",

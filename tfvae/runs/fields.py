@@ -69,7 +69,7 @@ def run(
         accumulation_steps: Batches whose gradients are averaged before an update.
         checkpoint_every: Epochs between two checkpoints; also as text, 2 epochs or 500 steps.
         checkpoints_kept: How many of the newest checkpoints stay.
-        keep_best: Whether that of the best ELBO on the test split stays too.
+        keep_best: Whether that of the best ELBO on the test split stays too (of an energy, none).
         on_nan: What is done about a step whose loss or gradient is not finite.
         nan_cap: Such steps that are skipped before the run is stopped.
         policy: Keras dtype policy of the networks; probabilities are float32 always.

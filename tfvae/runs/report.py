@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["table_lines"]
 
-FIRST = (("test ELBO", "elbo"), ("test distortion", "distortion"))
+FIRST = (
+    *(("test ELBO", "elbo"), ("test distortion", "distortion")),
+    *(("test energy", "energy"), ("test rate", "rate")),
+)
 
 
 def _row(name: str, value: str) -> str:
@@ -16,15 +19,17 @@ def _row(name: str, value: str) -> str:
 
 
 def _nats(table: Mapping[str, float], name: str) -> str:
-    error = table[f"{name}_se"]
-    return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " nats"
+    error, unit = table[f"{name}_se"], "" if name == "energy" else " nats"
+    return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + unit
 
 
 def _log_prob_rows(table: Mapping[str, float | str]) -> list[str]:
     """Log p(x) and the gap; where codes are too many to sum over, why there is none."""
     kind = table.get("log_prob_kind", "importance_weighted")
     if kind == "none":
-        return [_row("log p(x)", "none: the posterior is a point, and a point has no density")]
+        energy = "the likelihood is an energy, which is no density of x"
+        point = "the posterior is a point, which has no density"
+        return [_row("log p(x)", f"none: {energy if 'energy' in table else point}")]
     if kind == "elbo":
         return [_row("log p(x)", "not known: the ELBO bounds it, a code's posterior has no noise")]
     name = "log p(x), exact" if kind == "exact" else f"log p(x), {table['samples']} samples"

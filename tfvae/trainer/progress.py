@@ -16,7 +16,7 @@ from tfvae.trainer.steps_per_call import batches_done
 
 __all__ = ["ProgressLine", "line_of"]
 
-TERMS = ("elbo", "distortion", "rate")  # the equation; nats
+TERMS = ("elbo", "energy", "distortion", "rate")  # the equation; nats, but for an energy
 SHORT = {"distortion": "dist"}
 EVERY = 0.2  # seconds between two updates of the line on a terminal
 LEFT = len(", 0:00 left")
