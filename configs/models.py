@@ -6,7 +6,6 @@ from tfvae.runs.config import default_config
 def get_config():
     config = default_config()
     config.dataset = "mnist"
-    config.binarization = "dynamic"
     config.epochs = 3
     config.panels_every = 0
     return config
