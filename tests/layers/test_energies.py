@@ -87,13 +87,11 @@ def test_no_log_gives_nats_or_bits_of_x(vae, x):
 
 def test_what_needs_a_density_is_refused_with_the_reason(vae, x):
     for ask in (vae.elbo, vae.log_prob):
-        with pytest.raises(
-            tfvae.UserError, match="an energy, which is no density of x: there are no nats"
-        ):
+        with pytest.raises(tfvae.UserError, match="an energy, which is no density of x"):
             ask(x)
     vae = recipes.msssim_vae((8, 8, 1), 2, hidden=(8,), objective=objectives.IWAE(3))
     vae.compile("adam", run_eagerly=True)
-    with pytest.raises(tfvae.UserError, match="IWAE weighs draws .* the likelihood is an energy"):
+    with pytest.raises(tfvae.UserError, match=r"IWAE weighs draws .* the likelihood is an energy"):
         vae.fit(x, verbose=0)
 
 
