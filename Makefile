@@ -15,13 +15,14 @@ export PIP_NO_INPUT := 1
 # Errors alone: pip's warnings are about its own affairs.
 PIP_INSTALL := $(BIN)/python -m pip install -qq
 
-.PHONY: help train test test-quick lint docs benchmark clean
+.PHONY: help train test test-rest test-quick lint docs benchmark clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make train   install into $(VENV), train on the handwritten digits of scikit-learn,"
 	@echo "             print the results and where the figures are (CONFIG=mnist: another config)"
 	@echo "make test    install with what the tests need, lint, run the tests"
+	@echo "make test-rest  the long journeys and the further cases that make test leaves out"
 	@echo "make test-quick  the values and refusals alone, in the inner loop: a minute and a half"
 	@echo "make docs    build the pages of docs and the API reference into site"
 	@echo "make benchmark  time tfvae beside its peers (PyTorch, pythae, JAX, installed into"
@@ -39,9 +40,13 @@ lint: $(VENV)/installed-test
 # Most of a test's time is tracing in Python, on one core: two processes take half of it. A file's
 # tests stay in one process, for what they share, and the processes leave the cores to each other.
 # The order is that of tests/conftest.py, the longest files first.
+PYTEST := TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope \
+    --no-loadscope-reorder
 test: lint
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope \
-	    --no-loadscope-reorder $(PYTEST_ARGS)
+	$(PYTEST) -m "not exhaustive" $(PYTEST_ARGS)
+
+test-rest: lint
+	$(PYTEST) -m exhaustive $(PYTEST_ARGS)
 
 # The values: no process is started, little is trained, nothing is saved.
 QUICK ?= tests/test_schedules.py tests/test_metrics.py tests/test_losses.py \
@@ -49,8 +54,7 @@ QUICK ?= tests/test_schedules.py tests/test_metrics.py tests/test_losses.py \
     tests/data/test_batches.py tests/data/test_splits.py tests/data/test_registry.py \
     tests/networks/test_mlp.py tests/priors/test_standard_normal.py
 test-quick: lint
-	TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope \
-	    $(QUICK) $(PYTEST_ARGS)
+	$(PYTEST) -m "not exhaustive" $(QUICK) $(PYTEST_ARGS)
 
 # Strict: a link that leads nowhere or a docstring that cannot be read fails it.
 docs: $(VENV)/installed-docs

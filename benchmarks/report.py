@@ -9,14 +9,14 @@ from pathlib import Path
 from benchmarks.race import Result
 from benchmarks.workloads import TARGETS, TITLES, WORKLOADS, Target, Workload
 
-__all__ = ["growth_table", "keep_notes", "table", "targets_table"]
+__all__ = ["growth_table", "keep_notes", "markdown_table", "table", "targets_table"]
 
 BEGIN = "<!-- by hand: begin -->"
 END = "<!-- by hand: end -->"
 Results = Mapping[str, Mapping[str, Result]]  # workload -> contestant -> result
 
 
-def _rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of Markdown, its columns aligned for reading as it is."""
     every = [header, *rows]
     widths = [max(len(row[i]) for row in every) for i in range(len(header))]
@@ -42,7 +42,7 @@ def table(workload: Workload, results: Mapping[str, Result]) -> str:
         seconds = [result.median, min(result.seconds), max(result.seconds)]
         row = [TITLES[name], *(f"{value:.3f}" for value in seconds), ratio, loss]
         rows.append(row + [f"{result.peak_mb:.0f}"] * memory)
-    return _rows(header + ["peak, MB"] * memory, rows)
+    return markdown_table(header + ["peak, MB"] * memory, rows)
 
 
 def growth_table(results: Results) -> str | None:
@@ -56,7 +56,7 @@ def growth_table(results: Results) -> str | None:
     for name in names:
         per_image = [1e6 * results[w.name][name].median / (w.batch * w.steps) for w in found]
         rows.append([TITLES[name], *(f"{value:.1f}" for value in per_image)])
-    return _rows(["microseconds per image", *(f"batch {w.batch}" for w in found)], rows)
+    return markdown_table(["microseconds per image", *(f"batch {w.batch}" for w in found)], rows)
 
 
 def _reached(target: Target, results: Mapping[str, Result]) -> list[str] | None:
@@ -84,7 +84,7 @@ def targets_table(results: Results) -> str:
     """Every target that was measured, and whether it is reached."""
     rows = [_reached(target, results.get(target.workload, {})) for target in TARGETS]
     header = ["workload", "tfvae against", "wanted", "got", "reached"]
-    return _rows(header, [row for row in rows if row])
+    return markdown_table(header, [row for row in rows if row])
 
 
 def keep_notes(path: Path, text: str) -> str:

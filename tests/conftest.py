@@ -1,4 +1,5 @@
 import collections
+import fnmatch
 import gc
 import importlib.util
 import json
@@ -30,19 +31,22 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The files that take longest, some minute each: begun last, one process would wait for another.
 LONGEST = (
     "distributed/test_fit.py",
-    "colab/test_notebooks.py",
     "distributed/test_train.py",
-    "runs/test_config.py",
-    "contracts/test_priors.py",
-    "contracts/test_latents.py",
-    "contracts/test_layers.py",
+    "colab/test_notebooks.py",
     "runs/test_every_recipe.py",
-    "runs/test_loop.py",
+    "runs/test_killed.py",
+    "contracts/test_layers.py",
+    "contracts/test_latents.py",
+    "test_compositions.py",
+    "runs/test_config.py",
     "contracts/test_objectives.py",
     "contracts/test_networks.py",
+    "contracts/test_bayesian_layers.py",
+    "trainer/test_on_replicas.py",
+    "trainer/test_training.py",
     "cli/test_train.py",
-    "cli/test_conditional.py",
-    "runs/test_killed.py",
+    "test_conditioning.py",
+    "runs/test_loop.py",
 )
 
 
@@ -55,8 +59,27 @@ def _noise_of_the_example():
     return module.NoiseOfTheExample()
 
 
-def pytest_collection_modifyitems(items):
+def _mark_the_exhaustive(items):
+    """Marks the cases that `@pytest.mark.representatives` does not name."""
+    unmet = {}
+    for item in items:
+        mark = item.get_closest_marker("representatives")
+        if mark is None:
+            continue
+        case, test = item.callspec.id, (item.path, item.originalname)
+        fitting = {pattern for pattern in mark.args if fnmatch.fnmatchcase(case, pattern)}
+        unmet[test] = unmet.get(test, set(mark.args)) - fitting
+        if not fitting:
+            item.add_marker(pytest.mark.exhaustive)
+    return {test: patterns for test, patterns in unmet.items() if patterns}
+
+
+@pytest.hookimpl(tryfirst=True)  # before the cases are chosen by their marks
+def pytest_collection_modifyitems(config, items):
     """The longest files first, then those of many tests; a file's tests stay together."""
+    unmet = _mark_the_exhaustive(items)
+    if unmet and not any("::" in argument for argument in config.args):
+        raise pytest.UsageError(f"representatives that no case fits: {unmet}")
     here = os.path.dirname(os.path.abspath(__file__))
     files = [item.path.relative_to(here).as_posix() for item in items]
     rank = {name: place for place, name in enumerate(LONGEST)}

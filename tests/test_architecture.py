@@ -21,7 +21,7 @@ FLOORS = [
     {"objectives"},
     {"trainer"},
     {"vae"},
-    {"recipes", "evaluation", "saving", "plots"},
+    {"recipes", "evaluation", "fitting", "saving", "plots"},
     {"runs"},
     {"cli"},
 ]
@@ -29,6 +29,7 @@ FLOORS = [
 MADE_OF = {
     "tfvae.layers.mixture": {"tfvae.layers.normal", "tfvae.layers.logistic"},
     "tfvae.layers.mixture_one_hot": {"tfvae.layers.mixture", "tfvae.layers.one_hot_categorical"},
+    "tfvae.objectives.supervised": {"tfvae.objectives.elbo"},
 }
 FORBIDDEN = {"tf_keras", "pickle", "cloudpickle", "dill"}
 

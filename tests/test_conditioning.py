@@ -186,6 +186,7 @@ def test_codes_of_a_class_are_counted_by_themselves(x):
     )
 
 
+@pytest.mark.exhaustive
 def test_a_transformer_of_vectors_is_fitted_to_them():
     """The code is the sign of the vector's first number."""
     keras.utils.set_random_seed(0)
@@ -229,8 +230,8 @@ def test_a_number_of_networks_that_does_not_fit_the_conditioner():
         top.prepare(tf.zeros([1, 4]), EVENT)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["conditional_vae", "two_layer_vae", "ladder_vae", "vq_vae"])
+@pytest.mark.representatives("two_layer_vae")
 def test_samples_are_of_their_class(x, recipe):
     vae = conditional() if recipe == "conditional_vae" else structured(recipe, x)
     vae.compile(keras.optimizers.Adam(0.02))

@@ -27,6 +27,7 @@ KNOWN = {
         "_iterations",
         "_keras_call_info_injected",
         "_keras_mask",
+        "_tracker",
         "unittest.mock",
     },
     "tfvae/trainer/keras_compat.py": {

@@ -114,6 +114,11 @@ OBJECTIVES = [
     ("info_vae", {"strength": 7.0}, "InfoVAE", {"alpha": 0.5, "strength": 7.0, "kernel": "rbf"}),
     ("wae_mmd", {"bandwidth": 2.0}, "InfoVAE", {"alpha": 1.0, "kernel": "imq", "bandwidth": 2.0}),
     ("swae", {"projections": 9}, "SlicedWasserstein", {"strength": 10.0, "projections": 9}),
+    ("aae", {"strength": 2.0}, "AdversarialAutoencoder", {"strength": 2.0}),
+    ("ae", {}, "ELBO", {"beta": 0.0}),
+    ("rae_l2", {"decay": 0.2}, "RegularizedAutoencoder", {"code": 0.1, "decay": 0.2}),
+    ("rae_gp", {"gradient": 2.0}, "RegularizedAutoencoder", {"code": 0.1, "gradient": 2.0}),
+    ("rae_sn", {"code": 0.3}, "RegularizedAutoencoder", {"code": 0.3, "gradient": 0.0}),
     ("geco_vae", {"target": 0.4}, "GECO", {"target": 0.4, "rate": 0.01}),
     ("annealed_vae", {"beta": 2.0, "period": 20}, "ELBO", {"beta": 1.0}),
     ("annealed_vae", {"beta": Linear(3.0, 4.0, 10)}, "ELBO", {"beta": 3.5}),
@@ -205,6 +210,14 @@ def test_what_a_structure_has_by_itself_is_refused(name, options, words):
 def test_beta_rises_unless_it_is_a_schedule_of_its_own(beta, warm_up, values):
     schedule = recipes.ladder_vae(SHAPE, warm_up=warm_up, beta=beta).objective.beta
     assert [float(schedule(step)) for step in (0, 5, 10)] == values
+
+
+def test_a_name_that_is_not_enough_is_refused_with_what_it_needs():
+    with pytest.raises(tfvae.UserError, match=r"needs num_components .*partial"):
+        recipes.vae((4, 4, 1), posterior="mixture_normal")
+    mixture = functools.partial(layers.MixtureNormal, num_components=3, reparameterize=True)
+    vae = recipes.vae((4, 4, 1), posterior=mixture)
+    assert vae.encoder.head.num_components == 3
 
 
 def test_two_objectives_are_refused():

@@ -10,6 +10,7 @@ _MODULES = (
     "distributions",
     "errors",
     "evaluation",
+    "fitting",
     "latents",
     "layers",
     "losses",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from tfvae import distributions as distributions
     from tfvae import errors as errors
     from tfvae import evaluation as evaluation
+    from tfvae import fitting as fitting
     from tfvae import latents as latents
     from tfvae import layers as layers
     from tfvae import losses as losses
@@ -50,6 +52,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; a test holds it against
     from tfvae.distributions.types import ObjectiveOutput as ObjectiveOutput
     from tfvae.distributions.types import VAEOutput as VAEOutput
     from tfvae.errors import UserError as UserError
+    from tfvae.fitting import fit_prior as fit_prior
     from tfvae.saving import load as load
     from tfvae.vae import VAE as VAE
 else:
@@ -64,6 +67,7 @@ else:
             "UserError": "tfvae.errors",
             "VAE": "tfvae.vae",
             "VAEOutput": "tfvae.distributions.types",
+            "fit_prior": "tfvae.fitting",
             "load": "tfvae.saving",
         },
     )

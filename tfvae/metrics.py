@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfvae.lazy import public
 from tfvae.options.keywords import MetricOptions, Unpack
 
-__all__ = ["OutsideCount", "Perplexity", "TermMeans"]
+__all__ = ["CodeUsage", "OutsideCount", "Perplexity", "TermMeans"]
 __dir__ = public(__all__)
 
 
@@ -122,9 +122,12 @@ class OutsideCount(keras.metrics.Metric):
 class Perplexity(keras.metrics.Metric):
     """exp(entropy) of how often each of K codes was seen: how many are in use, from 1 to K.
 
+    Where a position has several codes, the entropy is the mean of theirs.
+
     Args:
         codes: K.
         name: Name of the metric.
+        depth: Codes of a position, each counted by itself.
         **kwargs: Arguments of `keras.metrics.Metric`.
 
     Example:
@@ -134,24 +137,63 @@ class Perplexity(keras.metrics.Metric):
         2.0
     """
 
-    def __init__(self, codes: int, name: str = "perplexity", **kwargs: Unpack[MetricOptions]):
+    def __init__(
+        self,
+        codes: int,
+        name: str = "perplexity",
+        *,
+        depth: int = 1,
+        **kwargs: Unpack[MetricOptions],
+    ):
         super().__init__(name=name, **kwargs)
-        self.codes = int(codes)
-        self.counts = self.add_variable((self.codes,), "zeros", name="counts")
+        self.codes, self.depth = int(codes), int(depth)
+        self.counts = self.add_variable((self.depth * self.codes,), "zeros", name="counts")
 
     def update_state(self, codes: tf.Tensor, weights: tf.Tensor | None = None) -> None:
-        """Counts codes, integers of any shape; each by its weight where weights are given."""
-        one_hot = tf.one_hot(tf.reshape(codes, [-1]), self.codes, dtype=self.dtype)
-        if weights is not None:
-            one_hot *= tf.cast(tf.reshape(weights, [-1, 1]), self.dtype)
-        self.counts.assign_add(tf.reduce_sum(one_hot, axis=0))
+        """Counts codes, integers of any shape; each by its weight where weights are given.
+
+        Where a position has several codes, they are beside each other.
+        """
+        codes = tf.reshape(tf.cast(codes, tf.int32), [-1, self.depth])
+        codes = tf.reshape(codes + self.codes * tf.range(self.depth), [-1])
+        each = tf.ones_like(codes, self.dtype) if weights is None else weights
+        each = tf.cast(tf.reshape(each, [-1]), self.dtype)
+        # Not one-hot vectors: there may be 2^18 codes.
+        self.counts.assign_add(tf.math.unsorted_segment_sum(each, codes, self.depth * self.codes))
 
     def result(self) -> tf.Tensor:
         """The perplexity of all codes seen so far."""
-        counts = tf.convert_to_tensor(self.counts)
-        shares = tf.math.divide_no_nan(counts, tf.reduce_sum(counts))
-        return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)))
+        counts = tf.reshape(tf.convert_to_tensor(self.counts), [self.depth, self.codes])
+        shares = tf.math.divide_no_nan(counts, tf.reduce_sum(counts, axis=-1, keepdims=True))
+        return tf.exp(-tf.reduce_sum(tf.math.xlogy(shares, shares)) / self.depth)
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        return {**super().get_config(), "codes": self.codes}
+        return {**super().get_config(), "codes": self.codes, "depth": self.depth}
+
+
+@keras.saving.register_keras_serializable(package="tfvae")
+class CodeUsage(Perplexity):
+    """The share of K codes that were seen at all, from 0 to 1: the rest are dead.
+
+    Args:
+        codes: K.
+        name: Name of the metric.
+        depth: Codes of a position, each counted by itself.
+        **kwargs: Arguments of `keras.metrics.Metric`.
+
+    Example:
+        >>> usage = CodeUsage(4)
+        >>> usage.update_state([0, 1, 0, 1])
+        >>> float(usage.result())
+        0.5
+    """
+
+    def __init__(
+        self, codes: int, name: str = "usage", *, depth: int = 1, **kwargs: Unpack[MetricOptions]
+    ):
+        super().__init__(codes, name, depth=depth, **kwargs)
+
+    def result(self) -> tf.Tensor:
+        """The share of codes seen so far, of those of all depths."""
+        return tf.reduce_mean(tf.cast(tf.convert_to_tensor(self.counts) > 0, self.dtype))

@@ -14,13 +14,14 @@ from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
-from tfvae.distributions.energies import refuse_energy
+from tfvae.distributions.evidence import NoEvidence, no_evidence
 from tfvae.distributions.spaces import check_same_space
 from tfvae.distributions.supports import check_batch, check_shape, check_values, support_of
-from tfvae.distributions.types import VAEOutput
+from tfvae.distributions.types import ModelOutput, Networks, VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
 from tfvae.layers.noise_scope import noise
+from tfvae.networks.aside import aside
 from tfvae.networks.conditioning import conditioners_count_once
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
@@ -36,6 +37,7 @@ __all__ = ["VAE"]
 EXACT_CODES = 4096  # so many values of z at most are summed over in log_prob
 PARTS = ("encoder", "decoder", "latents", "objective")
 ENCODER = 0x656E63  # folded into the seed: the encoder's noise differs from the rest's
+AGAIN = 0x616761  # likewise, of networks that an objective calls once more
 DECODER = 0x646563  # and that of the passes of the decoder which refine z
 
 
@@ -122,6 +124,8 @@ class VAE(ObjectiveModel):
         self.latents.connect(self.encode_aside)
         self._context_rank: int | None = None  # of one example's; seen when the model is built
         self.latents.check(self.objective)
+        # Why there is no bound of log p(x), if so; known once there was an output.
+        self._no_evidence: NoEvidence | None = None
 
     @property
     def prior(self) -> Prior | LatentStructure:
@@ -135,6 +139,38 @@ class VAE(ObjectiveModel):
             TensorShape([2])
         """
         return getattr(self.latents, "prior", self.latents)
+
+    def replace_prior(self, prior: Prior | tfd.Distribution) -> None:
+        """Puts another p(z) in the place of the model's; encoder and decoder stay as they are.
+
+        What was compiled for the old one is compiled anew, `elbo` and `log_prob` as well. Where
+        the weights that are trained are others now, the optimizer's moments start at zero; its
+        step, which schedules follow, goes on.
+
+        Args:
+            prior: p(z), built or not, of the event shape of the posterior.
+
+        Raises:
+            UserError: If the model has no weights yet, z is not one group, or the event shapes
+                differ.
+
+        Example:
+            >>> model = tfvae.recipes.vae((8, 8, 1), 2, hidden=(8,))
+            >>> model.build((None, 8, 8, 1))
+            >>> model.replace_prior(tfd.MultivariateNormalDiag([0.0, 0.0], [1.0, 2.0]))
+            >>> model.prior().stddev().numpy()
+            array([1., 2.], dtype=float32)
+        """
+        self._assert_built()
+        if isinstance(prior, tfd.Distribution):
+            prior = Fixed(prior)
+        if not isinstance(prior, Prior):
+            raise UserError(f"prior takes an object of another kind, got {prior!r}")
+        trained = self.trainable_weights
+        with self.distribute_strategy.scope():
+            self.latents.replace_prior(prior, self.encode_aside, self.data_shape)
+        self.__dict__.pop("_estimators", None)  # their graphs hold the old one
+        self.start_anew(trained)
 
     def call(self, x, context=None, samples=None, training=False, seed=None) -> VAEOutput:
         """Encodes x, draws z, decodes it.
@@ -174,18 +210,22 @@ class VAE(ObjectiveModel):
                 training=training,
             )
             likelihood = self._decode(code, context, training)
+            likelihood = self.latents.explained(likelihood, latents)
         for latent in latents:
             check_same_space(latent.posterior, latent.prior)
         check_shape(tuple(x.shape[1:]), likelihood.event_shape)
         self.support = support_of(likelihood)
-        return VAEOutput(latents, likelihood)
+        output = ModelOutput(latents, likelihood)
+        output.networks = self._networks(context, seed)
+        self._no_evidence = no_evidence(output)
+        return output
 
     def _log_likelihood(self, x, context, seed, z) -> tf.Tensor:
         """The density log p(x|z), by passes of the decoder that leave nothing behind."""
         code = self.latents.code(z, context)
         if not self.decoder.built:
             self._decode(code, context)
-        with keras.StatelessScope(), noise(None if seed is None else fold_in(seed, DECODER)):
+        with aside(), noise(None if seed is None else fold_in(seed, DECODER)):
             return self._decode(code, context, training=False).log_prob(x)
 
     def _check_shape(self, x: tf.Tensor) -> None:
@@ -196,7 +236,7 @@ class VAE(ObjectiveModel):
 
     def _encode(self, x, context, training=None, seed=None):
         x = self._scaled(as_float(x))
-        given = _given(context=context, training=training)
+        given = _given(context=self.latents.for_networks(context), training=training)
         # Of the same seed, the noise inside encoder and decoder would be the same.
         with noise(None if seed is None else fold_in(seed, ENCODER), self.encoder):
             encoded = concrete(self.encoder(x, **given))
@@ -244,9 +284,24 @@ class VAE(ObjectiveModel):
         Returns:
             A distribution of batch shape `[batch]`.
         """
-        with keras.StatelessScope():
+        with aside():
             encoded = self._encode(x, context, training=False)
             return returned("encoder", self.latents.posterior(encoded, context))
+
+    def _networks(self, context, seed) -> Networks:
+        """The networks with the context of a batch, for an objective that calls them again."""
+        seed = None if seed is None else fold_in(seed, AGAIN)
+
+        def encode(x, frozen=False) -> tfd.Distribution:
+            with aside(self.encoder if frozen else None):
+                encoded = self._encode(x, context, training=False, seed=seed)
+                return returned("encoder", self.latents.posterior(encoded, context))
+
+        def decode(z, frozen=False) -> tfd.Distribution:
+            with aside(self.decoder if frozen else None), noise(seed, self.decoder):
+                return self._decode(self.latents.code(z, context), context, training=False)
+
+        return Networks(encode, decode, self.decoder)
 
     def decode(self, z, context=None) -> tfd.Distribution:
         """The likelihood p(x|z).
@@ -262,7 +317,7 @@ class VAE(ObjectiveModel):
         return self._decode(self.latents.code(z, context), context)
 
     def _decode(self, code: tf.Tensor, context, training=None) -> tfd.Distribution:
-        shape = self.latents.code_shape
+        shape, context = self.latents.code_shape, self.latents.for_networks(context)
         rank = code.shape.rank - 1 if shape is None else len(shape)
         batch = tf.shape(code)[: code.shape.rank - rank]
         flat = code.shape.rank - rank == 1
@@ -356,12 +411,13 @@ class VAE(ObjectiveModel):
             Nats, `[batch]`; higher is better.
 
         Raises:
-            UserError: If the likelihood is an energy, which has no nats of x.
+            UserError: If the model has none, as with the layer `Deterministic` or an energy for a
+                likelihood.
         """
         samples = _count("samples", samples)
         x = dense(x)
         self._check_input(x, context)
-        refuse_energy("elbo", self.support)
+        self._refuse_no_evidence("ELBO")
         return self._estimators.elbo(x, samples, seed, context, chunk)
 
     @readable_errors()
@@ -373,7 +429,7 @@ class VAE(ObjectiveModel):
         Of a model with codes (`VectorQuantizer`) the posterior is one code, and the estimate is
         the ELBO whatever the number of samples. Where all maps of codes are at most
         `EXACT_CODES` = 4096, log p(x) = log Σ_k p(k) p(x|k) is summed over them instead, and
-        exact. `log_prob_kind` says which of the three it is.
+        exact. `log_prob_kind` says which of these it is.
 
         Args:
             x: Data, `[batch, *event]`.
@@ -386,7 +442,8 @@ class VAE(ObjectiveModel):
             Nats, `[batch]`.
 
         Raises:
-            UserError: If the likelihood is an energy, which has no nats of x.
+            UserError: If there is no estimate, as with the layer `Deterministic` or an energy for
+                a likelihood.
 
         References:
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
@@ -394,7 +451,7 @@ class VAE(ObjectiveModel):
         samples = _count("samples", samples)
         x = dense(x)
         self._check_input(x, context)
-        refuse_energy("log_prob", self.support)
+        self._refuse_no_evidence("estimate of log p(x)")
         every = self.latents.every_z(EXACT_CODES)
         if every is not None:
             return self._estimators.log_sum(x, every, self._log_joint, context, chunk)
@@ -406,14 +463,22 @@ class VAE(ObjectiveModel):
 
         `"importance_weighted"`: an estimate whose expectation is a lower bound; `"exact"`: the sum
         over all codes; `"elbo"`: the ELBO, for the posterior is one code of too many for a sum;
-        `"energy"`: there is none, for the likelihood is an energy.
+        `"none"`: it refuses, for there is no bound either, as with the layer `Deterministic` or an
+        energy for a likelihood.
         """
         self._assert_built()
-        if self.support is not None and not self.support.density:
-            return "energy"
+        if self._no_evidence is not None:
+            return "none"
         if self.latents.every_z(EXACT_CODES) is not None:
             return "exact"
         return "importance_weighted" if self.latents.has_noise else "elbo"
+
+    def _refuse_no_evidence(self, what: str) -> None:
+        if self._no_evidence is not None:
+            raise UserError(
+                f"the model has no {what}: {self._no_evidence.reason}. Compare what fit and "
+                f"evaluate log in its place; for a density of x {self._no_evidence.remedy}"
+            )
 
     def _log_joint(self, x, z, context) -> tf.Tensor:
         """The joint log p(x, z) for z `[K, batch, *event]`: nats, `[K, batch]`."""

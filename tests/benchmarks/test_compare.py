@@ -31,7 +31,7 @@ def result(part, *seconds, loss=100.0, peak=1.0):
     return part("race").Result(list(seconds), [loss] * len(seconds), peak)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fit_and_the_hand_written_loop_come_to_the_same_loss(tmp_path):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (40, 28, 28, 1)).repeat(10, axis=0).astype(np.uint8)

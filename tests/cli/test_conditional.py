@@ -18,7 +18,7 @@ SMALL = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_trains_evaluates_and_samples_by_label(command, flagged, tmp_path, monkeypatch):
     train = command("train", "--config=default", "--workdir=run", *SMALL, cwd=tmp_path)
     assert train.code == 0, train.err

@@ -13,7 +13,6 @@ from tfvae.runs import default_config
 FIGURES = {"reconstructions", "samples", "latent_plane", "traversals", "training_curves"}
 
 
-@pytest.mark.slow
 def test_the_folder_of_a_run_holds_all_of_the_contract(test_run):
     assert test_run.code == 0, test_run.err
     folder = test_run.workdir
@@ -58,7 +57,6 @@ def events(folder):
     return tags
 
 
-@pytest.mark.slow
 def test_tensorboard_has_scalars_and_pictures_of_every_epoch(test_run):
     logs = test_run.workdir / "logs"
     for name in ("train", "validation"):
@@ -70,7 +68,6 @@ def test_tensorboard_has_scalars_and_pictures_of_every_epoch(test_run):
         assert sorted(panels[name]) == [0, 1]
 
 
-@pytest.mark.slow
 def test_the_screen_shows_progress_the_table_and_the_figures_and_no_noise(test_run):
     assert test_run.err == ""
     for part in ("2/2 ", "elbo -", "(val -", "distortion ", "rate ", " s, ", " left"):
@@ -88,7 +85,6 @@ def test_the_screen_shows_progress_the_table_and_the_figures_and_no_noise(test_r
         assert word not in test_run.out
 
 
-@pytest.mark.slow
 def test_evaluate_writes_and_prints_the_table(test_run, command):
     flags = ("--workdir=run", "--samples=7", "--examples=30", "--total_correlation=40")
     done = command("evaluate", *flags, cwd=test_run.folder)
@@ -109,7 +105,6 @@ def test_evaluate_writes_and_prints_the_table(test_run, command):
     assert f"{codes['total_correlation']:.2f}" in done.out
 
 
-@pytest.mark.slow
 def test_sample_draws_pictures_and_arrays(test_run, flagged, monkeypatch):
     monkeypatch.chdir(test_run.folder)
     for out in ("a.npz", "b.npz"):
@@ -138,8 +133,8 @@ def test_sample_draws_pictures_and_arrays(test_run, flagged, monkeypatch):
     assert a.shape != b.shape or (a != b).any()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.representatives("15-*")
 def test_a_signal_saves_and_the_same_command_goes_on(number, code, start, command, small, tmp_path):
     epochs = 20 if number == signal.SIGINT else 3
     flags = [
@@ -171,7 +166,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(number, code, start, comman
     assert int(tfvae.load(tmp_path / "run" / "model.keras").optimizer.iterations) == 160
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_data_of_ones_own(flagged, small, tmp_path):
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "own.npz", x=rng.integers(0, 256, (300, 5, 4), dtype=np.uint8))

@@ -94,7 +94,7 @@ def executor():
     return module
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_notebook_runs(path):
     committed = nbformat.read(path, as_version=4)
     executed = executor().execute(path)  # an error in a cell, such as a failed assert, is raised

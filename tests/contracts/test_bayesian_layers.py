@@ -94,6 +94,7 @@ def test_all_layers_are_found():
 
 @pytest.mark.parametrize("model_of", [sequential, functional, subclassed])
 @pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.representatives("*-functional", "Convolution2DFlipout-*", "DenseVariational-*")
 def test_model_fits_evaluates_predicts_and_is_saved(cls, model_of, tmp_path):
     layer, x = make(cls), inputs(cls)
     model = model_of(layer, x.shape[1:])
@@ -134,8 +135,10 @@ def test_config_is_json_and_clone_starts_anew(cls):
     assert np.abs(clone.get_weights()[0] - model.get_weights()[0]).max() > 0
 
 
-@pytest.mark.slow  # the compilation of all convolutions takes a minute
 @pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.representatives(
+    "Convolution2DFlipout", "DenseLocalReparameterization", "DenseVariational"
+)
 def test_fit_with_xla(cls):
     layer, x = make(cls), inputs(cls)
     model = sequential(layer, x.shape[1:])
@@ -210,8 +213,8 @@ def test_sample_weights_are_factors_of_the_examples_and_not_of_the_kl(cls):
     np.testing.assert_allclose(loss, expected, atol=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.representatives("Convolution2DReparameterization", "DenseFlipout", "DenseVariational")
 def test_two_replicas_train_as_one_and_draw_noise_of_their_own(cls, mirrored):
     x, one = inputs(cls), without_noise(cls)
     one.run_eagerly = True  # nothing to trace

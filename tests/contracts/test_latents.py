@@ -41,9 +41,15 @@ FOUND = parts_of(latents, latents.LatentStructure)
 PRIORS = parts_of(priors, priors.Prior)
 
 
-def network(units):
+def network(units, conditioner=None):
     """A small network that returns normals."""
-    return networks.Encoder(networks.MLP([4], "tanh"), layers.IndependentNormal(units))
+    head = layers.IndependentNormal(units)
+    return networks.Encoder(networks.MLP([4], "tanh"), head, conditioner=conditioner)
+
+
+def one_hot_of_3():
+    """A small classifier."""
+    return networks.Encoder(networks.MLP([4], "tanh"), layers.OneHotCategorical(3))
 
 
 def one_hot():
@@ -78,6 +84,7 @@ CASES = {
         one_group(lambda: priors.VampPrior(5)),
         one_group(lambda: priors.RealNVP(2, [4])),
         one_group(lambda: priors.MaskedAutoregressiveFlow(2, [4])),
+        one_group(lambda: priors.Standardized(priors.RealNVP(2, [4]))),
         one_group(lambda: priors.ConditionalNormal(one_hot()), labels=True),
     ],
     "Hamiltonian": [
@@ -109,6 +116,22 @@ CASES = {
             True,
         )
     ],
+    "SemiSupervised": [
+        (
+            lambda: latents.SemiSupervised(one_hot_of_3(), network(2, keras.layers.Reshape((3,)))),
+            lambda: networks.BottomUp([networks.MLP([6])]),
+            False,
+        )
+    ],
+    "StackedSemiSupervised": [
+        (
+            lambda: latents.StackedSemiSupervised(
+                one_hot_of_3(), network(2, keras.layers.Reshape((3,))), network(4)
+            ),
+            lambda: network(4),
+            False,
+        )
+    ],
     "TopDown": [
         (
             lambda: latents.TopDown(
@@ -128,6 +151,18 @@ CASES = {
             lambda: latents.VectorQuantizer(4, priors.CodeTransformer(4, 1, 1), size=2),
             lambda: networks.MLP([6]),
             False,
+        ),
+        (  # several codes of a position
+            lambda: latents.Quantizer(latents.Residual(4, 2), priors.CodeTransformer(4, 1, 1)),
+            lambda: networks.MLP([6]),
+            False,
+        ),
+        (
+            lambda: latents.Quantizer(
+                latents.LookupFree(3), priors.CodePixelCNN(4, 1, heads=1), conditioner=one_hot()
+            ),
+            of_labels,
+            True,
         ),
     ],
 }
@@ -228,6 +263,13 @@ def test_shapes(make, data, structure, encoder, labels):
 
 @every_structure
 @pytest.mark.parametrize("jit", [False, True], ids=["plain", "xla"])
+@pytest.mark.representatives(
+    "plain-StochasticLayers-0",
+    "plain-TopDown-0",
+    "plain-VectorQuantizer-0",
+    "xla-OneGroup-0",
+    "xla-OneGroup-4",
+)
 def test_fit_takes_a_step_that_moves_every_weight(make, data, structure, encoder, labels, jit):
     vae = make(structure, encoder, labels, jit_compile=jit)
     x, context = data(labels)
@@ -242,6 +284,7 @@ def test_fit_takes_a_step_that_moves_every_weight(make, data, structure, encoder
 
 
 @every_structure
+@pytest.mark.representatives("OneGroup-0", "StochasticLayers-0", "VectorQuantizer-0")
 def test_two_replicas(make, mirrored, data, structure, encoder, labels):
     with mirrored.scope():
         vae = make(structure, encoder, labels)
@@ -256,6 +299,7 @@ def test_two_replicas(make, mirrored, data, structure, encoder, labels):
 
 @every_structure
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.representatives("mixed_float16-*")
 def test_mixed_precision(make, data, policy, structure, encoder, labels, precision):
     policy(precision)
     vae = make(structure, encoder, labels, run_eagerly=True)
@@ -269,6 +313,7 @@ def test_mixed_precision(make, data, policy, structure, encoder, labels, precisi
 
 
 @every_structure
+@pytest.mark.representatives("OneGroup-0", "TopDown-0", "VectorQuantizer-0")
 def test_a_saved_run_goes_on_exactly(
     make, data, tmp_path, assert_same_weights, structure, encoder, labels
 ):

@@ -188,6 +188,7 @@ def test_a_context_joins_its_input(name, x):
         ("mixed_float16", False),
     ],
 )
+@pytest.mark.representatives("float32-True-MLP", "float32-True-ResNetDown", "mixed_float16-False-*")
 def test_trains_all_weights(name, x, policy, dtype, jit_compile):
     policy(dtype)
     vae = make_vae(name)
@@ -209,6 +210,7 @@ def test_trains_all_weights(name, x, policy, dtype, jit_compile):
 
 
 @every_trunk
+@pytest.mark.representatives("MLP", "ResNetUp")
 def test_two_replicas_step_as_one(name, mirrored):
     y = np.ones((8, int(np.prod(CASES[name].features))))
     models = []

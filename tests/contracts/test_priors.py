@@ -50,6 +50,7 @@ CASES = {
     "VampPrior": (lambda: priors.VampPrior(5), {}),
     "RealNVP": (lambda: priors.RealNVP(2, [4]), {}),
     "MaskedAutoregressiveFlow": (lambda: priors.MaskedAutoregressiveFlow(2, [4]), {}),
+    "Standardized": (lambda: priors.Standardized(priors.MixtureOfNormals(2)), {}),
     "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
 }
 # Not on the plane: tests/priors/test_spherical_uniform.py and tests/distributions/test_poincare.py

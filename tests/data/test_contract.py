@@ -90,6 +90,7 @@ def test_each_epoch_has_all_examples_in_an_order_of_its_own(name, data_dir, part
 
 
 @pytest.mark.parametrize("drop_remainder", [True, False])
+@pytest.mark.representatives("digits-*", "images*-True", "tfrecord*-True")
 def test_resuming_goes_on_as_an_uninterrupted_run(name, data_dir, part, drop_remainder):
     keywords = {"data_dir": data_dir, "drop_remainder": drop_remainder, "binarization": "dynamic"}
     finite = data.load(name, part, BATCH, **keywords)

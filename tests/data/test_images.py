@@ -203,6 +203,7 @@ print("null")
 """
 
 
+@pytest.mark.exhaustive
 def test_a_process_ends_beside_a_pipeline_that_goes_on(tmp_path, run_python):
     """Of four such, three hung at exit when Python decoded; now none needs Python's lock."""
     for number in range(40):
@@ -271,6 +272,7 @@ print(json.dumps((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) /
 """
 
 
+@pytest.mark.exhaustive
 def test_memory_does_not_grow_with_the_folder(tmp_path, run_python):
     """200 images make 157 MB as 8-bit pixels, 629 MB as floats; alone, for a peak of its own."""
     content = tf.io.encode_png(np.zeros((512, 512, 3), np.uint8)).numpy()

@@ -18,6 +18,7 @@ def x():
     return np.arange(10, dtype=np.float32)[:, None]
 
 
+@pytest.mark.exhaustive
 def test_epoch_counter_outlives_its_makers(x):
     """Only the dataset, or one made from it, holds the variable with the epoch's number."""
     dataset = data.from_arrays(x, batch_size=5).map(lambda x: x + 0)
@@ -143,6 +144,7 @@ print(json.dumps("passed"))
 """
 
 
+@pytest.mark.exhaustive
 def test_two_replicas_see_the_batches_of_one(tmp_path, run_python):
     program = REPLICAS.replace("FILE", str(tmp_path / "train.tfrecord"))
     assert run_python(program).result == "passed"

@@ -53,6 +53,7 @@ def test_weights_and_logs_are_those_of_the_data_set():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.exhaustive
 def test_after_one_data_set_another_one_an_array_and_a_batch():
     model, x = vae(), next(iter(digits()))
     model.fit(digits(), epochs=1, verbose=0)
@@ -61,6 +62,7 @@ def test_after_one_data_set_another_one_an_array_and_a_batch():
     assert np.isfinite(model.train_on_batch(x, return_dict=True)["loss"])
 
 
+@pytest.mark.exhaustive
 def test_under_xla_the_batch_is_the_same():
     """Batches are made outside of what XLA compiles, where random numbers would be others."""
     data, model = digits(), vae(jit_compile=True)
@@ -78,6 +80,7 @@ def test_under_xla_the_batch_is_the_same():
     assert logs["sum"] == [float(tf.reduce_sum(last))]
 
 
+@pytest.mark.exhaustive
 def test_a_data_set_that_fit_has_seen_is_not_looked_at_again():
     data, model, looks = digits(), vae(), []
     check = model.check

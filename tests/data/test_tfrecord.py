@@ -325,6 +325,7 @@ def spy_on_reading(monkeypatch):
     [(6, True, 6, 2, True), (6, True, 6, 3, True), (6, True, 7, 2, False), (1, True, 6, 2, False),
      (5, False, 6, 2, False), (2, True, 50, 2, False)],
 )  # fmt: skip
+@pytest.mark.representatives("6-True-6-3-True", "1-True-6-2-False")
 def test_workers_share_the_batches(tmp_path, monkeypatch, files, shuffle, size, workers, own):
     data.write_tfrecord(tmp_path / "a.tfrecord", images(0, 53), range(53), shards=files)
     name = f"tfrecord:{tmp_path}/a*"
@@ -361,6 +362,7 @@ def test_workers_share_the_batches(tmp_path, monkeypatch, files, shuffle, size, 
 
 @pytest.mark.parametrize("sizes", [(1, 30, 2, 9, 11), (40, 1, 1, 1, 1), (3, 3, 3, 3)])
 @pytest.mark.parametrize("split", ["all", "train", "all[7:11]"])
+@pytest.mark.representatives("*-sizes0", "train-sizes2")
 def test_each_record_once_an_epoch_however_long_the_files(tmp_path, sizes, split):
     starts = np.cumsum([0, *sizes])
     for start, stop in itertools.pairwise(starts):

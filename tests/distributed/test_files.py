@@ -95,7 +95,6 @@ def test_the_page_names_a_cluster_that_is_read(monkeypatch):
     assert json.loads(text)["cluster"] == cluster.worker_resolver().cluster_spec().as_dict()
 
 
-@pytest.mark.slow
 def test_the_lines_of_python_run(binary):
     page = (DOCS / "distributed.md").read_text()
     (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

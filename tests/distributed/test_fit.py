@@ -17,10 +17,10 @@ def expected(program, tmp_path_factory):
     return program.results(distribute.strategy("one_device"), TWO, str(folder))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "manager", "names"), [(2, "slurm", TWO), (3, "chief and workers", THREE)]
 )
+@pytest.mark.representatives("3-*")
 def test_workers_do_what_one_device_does(
     run_workers, program, expected, tmp_path, count, manager, names
 ):

@@ -24,7 +24,7 @@ def read_until(process, text):
         seen += new
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_workers_are_stopped_and_lost_and_the_same_command_goes_on(
     start_workers, wait_for_workers, tmp_path
 ):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfvae.distributions.keras_compat import layer_method_replaced, seed_states
+from tfvae.distributions.keras_compat import layer_method_replaced, replace_layer, seed_states
 from tfvae.errors import UserError
 from tfvae.layers import IndependentNormal
 
@@ -53,3 +53,22 @@ def test_seed_states_of_nested_layers_are_found():
     model(tf.ones([1, 2]))
     assert len(seed_states(model)) == 2
     assert seed_states(keras.layers.Dense(2)) == []
+
+
+def test_a_layer_takes_the_place_of_another_in_a_built_one():
+    class Holder(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.part = keras.layers.Dense(1)
+
+        def build(self, shape):
+            self.part.build(shape)
+
+    holder, new = Holder(), keras.layers.Dense(3, trainable=False)
+    holder.build((None, 2))
+    new.build((None, 2))
+    replace_layer(holder, "part", new)
+    assert holder.part is new
+    assert {id(w) for w in holder.weights} == {id(w) for w in new.weights}
+    with pytest.raises(ValueError, match="already built"):
+        holder.another = keras.layers.Dense(1)

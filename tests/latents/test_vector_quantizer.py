@@ -325,6 +325,7 @@ def test_perplexity_of_an_epoch_is_in_the_logs(make, x):
     assert logs["perplexity"][0] == pytest.approx(logs["perplexity"][1], rel=0.7)
 
 
+@pytest.mark.exhaustive
 def test_a_model_learns_to_use_its_codes(x):
     rng = np.random.default_rng(4)
     patterns = np.eye(6, dtype=np.float32).reshape([6, *EVENT])

@@ -158,6 +158,7 @@ def test_a_fixed_scale_is_taken_as_given():
     )
 
 
+@pytest.mark.exhaustive
 def test_a_shared_scale_starts_at_one_and_learns():
     layer = IndependentNormal(2, scale="shared")
     model = keras.Sequential([keras.Input((2,)), layer])

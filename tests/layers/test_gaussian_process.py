@@ -108,6 +108,7 @@ def test_targets_that_keras_traces_without_a_rank_are_the_same_targets():
     np.testing.assert_allclose(traced(tf.constant(X), tf.constant(y)), p(X, y), rtol=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_model_learns_predicts_and_is_saved(tmp_path):
     keras.utils.set_random_seed(0)
     model = model_of(process(X[::3], convert_to_tensor_fn="mean"))

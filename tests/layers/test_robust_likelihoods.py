@@ -91,7 +91,6 @@ def test_the_optimal_scale_maximises_the_likelihood_of_the_batch():
     assert not layer.trainable_weights
 
 
-@pytest.mark.slow
 def test_two_replicas_have_one_optimal_scale(mirrored):
     x = np.arange(8, dtype="float32").reshape(4, 2)
     with mirrored.scope():

@@ -127,6 +127,7 @@ def test_mistakes_are_named(make, message):
 @pytest.mark.parametrize(
     ("down", "up"), [("ConvDown", "ConvUp"), ("ResNetDown", "ResNetUp")], ids=["conv", "resnet"]
 )
+@pytest.mark.representatives("conv")
 def test_trains_on_digits(down, up):
     networks = tfvae.networks
     vae = tfvae.VAE(

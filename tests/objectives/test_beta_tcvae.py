@@ -149,6 +149,7 @@ def test_a_posterior_whose_marginals_are_not_known_is_refused_when_built(make_va
         )
 
 
+@pytest.mark.exhaustive
 def test_a_posterior_of_full_covariance_trains(make_vae, binary):
     vae = make_vae(latent=tfvae.layers.MultivariateNormalTriL(2), objective=BetaTCVAE())
     vae.compile(keras.optimizers.SGD(0.1), jit_compile=True)

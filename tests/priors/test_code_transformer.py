@@ -110,6 +110,7 @@ def test_it_learns_what_one_code_says_of_the_next():
     assert rates[1] > 2 * np.log(6) - 0.1
 
 
+@pytest.mark.exhaustive
 def test_fitting_can_be_repeated_and_leaves_the_seeds_alone(transformer):
     codes = np.random.default_rng(0).integers(0, 3, (40, 2, 2))
     found = []
@@ -133,7 +134,7 @@ def test_inside_a_model_it_waits_for_its_own_fit(tmp_path, binary):
     vae = tfvae.VAE(
         networks.BottomUp([keras.layers.Flatten(), keras.layers.Dense(4)]),
         networks.Decoder(networks.MLP([4]), layers.IndependentBernoulli((3, 2, 1))),
-        latents=latents.VectorQuantizer(4, priors.CodeTransformer(8, 2, 1, steps=20), size=2),
+        latents=latents.VectorQuantizer(4, priors.CodeTransformer(8, 2, 1, steps=40), size=2),
     )
     vae.compile(keras.optimizers.Adam(0.01))
     vae.build((None, 3, 2, 1))
@@ -157,6 +158,7 @@ def test_inside_a_model_it_waits_for_its_own_fit(tmp_path, binary):
 
 
 @pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.exhaustive
 def test_a_fit_is_a_function_of_the_codes_and_the_seed_alone(labels):
     rng = np.random.default_rng(0)
     x = rng.random((23, 3, 2, 1)).astype(np.float32)

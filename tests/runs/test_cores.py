@@ -128,7 +128,7 @@ def test_the_lists_are_of_networks_and_recipes():
         assert set(names) <= set(recipes.names())
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_command_shares_them(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k not in cores.OF_THE_USER}
     done = subprocess.run(

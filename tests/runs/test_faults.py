@@ -215,8 +215,8 @@ except UserError as error:
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["limit", "tmpfs"])
+@pytest.mark.exhaustive
 def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(how, tiny, train, tmp_path):
     run, arguments = tmp_path / "run", [sys.executable, "-c", FULL, str(tmp_path / "run"), how]
     if how == "tmpfs":

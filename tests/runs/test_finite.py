@@ -52,6 +52,7 @@ def assert_same(one, other, least=11):
 
 
 @pytest.mark.parametrize("pace", [1, 4])
+@pytest.mark.representatives("4")
 def test_it_stops_with_the_weights_before_the_step(pace):
     vae = make(steps_per_execution=pace)
     with pytest.raises(NotFiniteError, match=r"step 4 is not finite: .*on_nan=skip"):
@@ -72,6 +73,7 @@ def test_finite_steps_are_the_same_with_and_without():
 
 
 @pytest.mark.parametrize(("normalized", "xla"), [(False, False), (True, False), (False, True)])
+@pytest.mark.representatives("False-True")
 def test_a_skipped_step_leaves_no_trace_but_its_number(normalized, xla):
     vae = make(normalized=normalized, jit_compile=xla, steps_per_execution=3)
     skip = FiniteSteps("skip", cap=2)

@@ -79,7 +79,7 @@ def state(workdir):
     return [v.numpy() for v in (*vae.weights, *vae.optimizer.variables)]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_run_killed_at_any_moment_ends_as_one_that_was_not(run, tmp_path):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     uncut = run(whole)

@@ -34,8 +34,8 @@ def assert_same(one, other, *, rows_within=0.0):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.representatives("levels*")
 def test_a_run_cut_off_three_times_equals_an_uninterrupted_one(
     name, tiny, train, stop_after, monkeypatch, result, tmp_path
 ):
@@ -69,7 +69,7 @@ def test_a_run_cut_off_three_times_equals_an_uninterrupted_one(
     assert tables[0] == tables[1]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_replicas_stopped_and_resumed_and_changed_for_one_device(
     tiny, train, stop_after, monkeypatch, result, tmp_path
 ):
@@ -94,7 +94,6 @@ def test_replicas_stopped_and_resumed_and_changed_for_one_device(
     assert int(result(tmp_path / "moved").vae.optimizer.iterations) == 18
 
 
-@pytest.mark.slow
 def test_a_complete_run_says_so_until_more_is_asked_of_it(tiny, train, result, tmp_path):
     config = tiny(epochs=1, checkpoint_every=3)
     table = loop.train_and_evaluate(
@@ -123,6 +122,7 @@ def test_a_complete_run_says_so_until_more_is_asked_of_it(tiny, train, result, t
     assert result(tmp_path).times == [once]
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_was_killed_behind_its_training_is_not_complete(
     tiny, train, monkeypatch, tmp_path
 ):

@@ -128,6 +128,7 @@ def test_steps_are_batches_where_gradients_are_accumulated(tiny):
     )
 
 
+@pytest.mark.exhaustive
 def test_the_mean_of_the_weights_is_validated_and_kept(
     tiny, train, stop_after, monkeypatch, result, tmp_path
 ):

@@ -110,6 +110,7 @@ def round_trip(tmp_path):
 
 
 @pytest.mark.parametrize("case", NETWORKS)
+@pytest.mark.representatives("functional", "subclass")
 def test_networks_of_every_kind_train_and_come_back(round_trip, binary, assert_same_weights, case):
     encoder, decoder = NETWORKS[case]
     vae = tfvae.VAE(encoder(), decoder(), seed=5)

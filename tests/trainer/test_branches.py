@@ -76,6 +76,7 @@ OBJECTIVES = [
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("branches", [2, 3])
+@pytest.mark.representatives("2-*0", "3-*2")
 def test_weights_and_logs_are_those_of_the_whole_batch(objective, branches):
     extra = [Penalty()]
     whole, logs = trained(objective=objective(), extra=extra)
@@ -142,6 +143,7 @@ def test_saved_with_the_compile_state(tmp_path):
     assert tfvae.load(tmp_path / "m.keras").branches == 2
 
 
+@pytest.mark.exhaustive
 def test_with_xla_and_several_steps_in_one_call():
     x, _ = data(40)
     vae = model(branches=2, steps_per_execution=2, jit_compile=True)

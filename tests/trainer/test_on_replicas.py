@@ -82,6 +82,13 @@ def without_noise(make_vae):
     # No addresses in the names: processes that share the tests have to agree on them.
     ids=lambda value: "-".join(value) if isinstance(value, dict) else str(value),
 )
+@pytest.mark.representatives(
+    "8-",
+    "1-",
+    "7-weights",
+    "7-objective0",
+    "7-gradient_accumulation_steps-global_clipnorm-weight_decay",
+)
 def test_steps_on_two_replicas_are_the_steps_on_one(
     without_noise, mirrored, binary, assert_same_weights, batch, case
 ):

@@ -16,6 +16,7 @@ def pairs(binary):
     yield x, pandas.DataFrame(x)
 
 
+@pytest.mark.exhaustive
 def test_tables_train_and_are_evaluated_as_arrays_are(make_vae, binary, assert_same_weights):
     for x, table in pairs(binary):
         found, models = [], []

@@ -376,6 +376,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(
 
 
 @pytest.mark.parametrize("options", [{}, {"steps_per_execution": 2}], ids=str)
+@pytest.mark.representatives("*steps_per*")
 def test_a_resumed_run_is_the_uninterrupted_one(
     make_vae, binary, tmp_path, assert_same_weights, options
 ):
@@ -494,8 +495,8 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/status")
+@pytest.mark.exhaustive
 def test_a_process_of_its_own_warns_of_nothing_and_bounds_the_memory(run_python):
     done = run_python(PROGRAM)
     assert done.result["warnings"] == []

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfvae.data.array_source import whole_array_source
 from tfvae.data.dataset_info import DatasetInfo
+from tfvae.data.few_labels import with_few_labels
 from tfvae.data.order import Order
 from tfvae.data.pipeline import build_dataset
 from tfvae.data.registry import Request, find
@@ -29,6 +30,7 @@ def load(
     binarization: str = "auto",
     values: str = "unit",
     labels: bool = False,
+    labelled: int | None = None,
     shuffle: bool | None = None,
     seed: int = 0,
     drop_remainder: bool | None = None,
@@ -55,6 +57,8 @@ def load(
             bits) or `"threshold"` (grey >= 0.5).
         values: `"unit"` (grey in [0, 1]) or `"levels"` (0, 1, ..., levels - 1, as float32).
         labels: Whether the elements are (x, label); for sprites the label is the shape factor.
+        labelled: With `labels`: how many examples keep their label, as many of each class as can
+            be; the others have -1. None: all. For data in memory.
         shuffle: Whether each epoch has an order of its own; `None`: for splits of train.
         seed: Seed of order and noise, both pure functions of (seed, epoch).
         drop_remainder: Whether a last batch that is not full is left out; `None`: where shuffled
@@ -87,8 +91,14 @@ def load(
     source = find(request)
     if shuffle is None:
         shuffle = isinstance(split, str) and split.startswith("train")
+    part = parse_split(split, source.info.splits)
+    if labelled is not None:
+        if not labels:
+            raise UserError(f"labelled={labelled} without labels=True: leave one of the two out")
+        labelled, seed = _whole("labelled", labelled, low=1), _whole("seed", seed, low=0)
+        source = with_few_labels(source, part, labelled, seed % 2**32)
     return _dataset(
-        source, parse_split(split, source.info.splits), batch_size, binarization=binarization,
+        source, part, batch_size, binarization=binarization,
         values=values, labels=labels, shuffle=shuffle, seed=seed, drop_remainder=drop_remainder,
         repeat=repeat, start_step=start_step, epoch=epoch, shard=shard,
     )  # fmt: skip

@@ -8,13 +8,14 @@ from tfvae.distributions.divergences import (
 )
 from tfvae.distributions.elbo import EvidenceLowerBound, elbo
 from tfvae.distributions.supports import support_of
-from tfvae.distributions.types import Latent, ObjectiveOutput, VAEOutput
+from tfvae.distributions.types import Latent, ObjectiveOutput, OfSome, VAEOutput
 from tfvae.lazy import public
 
 __all__ = [
     "EvidenceLowerBound",
     "Latent",
     "ObjectiveOutput",
+    "OfSome",
     "VAEOutput",
     "analytic_kl",
     "elbo",

@@ -7,11 +7,9 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.errors import UserError
-
 tfd = tfp.distributions
 
-__all__ = ["Energy", "refuse_energy"]
+__all__ = ["Energy"]
 
 
 class Energy(tfd.Distribution):
@@ -74,21 +72,3 @@ class Energy(tfd.Distribution):
 
     def _mode(self):
         return tf.identity(self._made)
-
-
-def refuse_energy(what: str, support) -> None:
-    """Refuses what needs a density of x, where the model has an energy.
-
-    Args:
-        what: What was asked for.
-        support: The likelihood's `Support`.
-
-    Raises:
-        UserError: If the likelihood is an energy.
-    """
-    if support is not None and not support.density:
-        raise UserError(
-            f"{what} needs a likelihood p(x|z), and this model has an energy, which is none: there "
-            "are no nats or bits of x. Compare `energy` and `rate`, which fit and evaluate log, or "
-            "take a likelihood such as IndependentNormal"
-        )

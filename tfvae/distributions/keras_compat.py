@@ -23,6 +23,7 @@ __all__ = [
     "batches_counter",
     "decided",
     "layer_method_replaced",
+    "replace_layer",
     "seed_states",
 ]
 
@@ -152,3 +153,26 @@ def decided(optimizer: keras.optimizers.Optimizer, now: bool) -> Iterator[None]:
         yield
     finally:
         vars(optimizer)["_iterations"] = counter
+
+
+def replace_layer(owner: keras.layers.Layer, name: str, new: keras.layers.Layer) -> None:
+    """Puts a layer in the place of another one inside a layer that is built.
+
+    Keras closes a built layer to new ones and keeps those that an attribute no longer holds, whose
+    weights would be trained and saved on. If its tracker changes:
+    `tests/distributions/test_keras_compat.py` fails, and replacing a prior raises.
+
+    Args:
+        owner: The layer that has the attribute.
+        name: The attribute.
+        new: What it is to hold.
+    """
+    tracker = owner._tracker
+    locked = tracker.locked
+    tracker.unlock()
+    try:
+        tracker.untrack(getattr(owner, name))
+        setattr(owner, name, new)
+    finally:
+        if locked:
+            tracker.lock()

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.expected import Expected
 from tfvae.distributions.poincare import WrappedNormalOnBall
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
@@ -75,7 +76,10 @@ _OF_CLASS = {
     tfd.Dirichlet: SIMPLEX,
     tfd.RelaxedOneHotCategorical: SIMPLEX,
 }
-_LOOKED_THROUGH = (tfd.Independent, tfd.BatchReshape, tfd.BatchBroadcast, tfd.Sample, Unfolded)
+_LOOKED_THROUGH = (
+    *(tfd.Independent, tfd.BatchReshape, tfd.BatchBroadcast, tfd.Sample),
+    *(Unfolded, Expected),
+)
 
 
 def _interval(low: object, high: object) -> Space:

@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
 from tfvae.distributions.energies import Energy
+from tfvae.distributions.expected import Expected
 from tfvae.distributions.outside import are_counts, are_levels, are_one_hot
 from tfvae.errors import UserError
 
@@ -207,7 +208,7 @@ def support_of(distribution: tfd.Distribution) -> Support:
     for known, support in _OF_CLASS.items():
         if isinstance(distribution, known):
             return support
-    looked_through = (tfd.Independent, tfd.BatchReshape, tfd.Sample, Unfolded)
+    looked_through = (tfd.Independent, tfd.BatchReshape, tfd.Sample, Unfolded, Expected)
     if isinstance(distribution, looked_through):
         return support_of(distribution.distribution)
     if isinstance(distribution, tfd.MixtureSameFamily):

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["Latent", "ObjectiveOutput", "VAEOutput"]
+__all__ = ["Latent", "ModelOutput", "Networks", "ObjectiveOutput", "OfSome", "VAEOutput"]
+
+
+class OfSome(NamedTuple):
+    """A term that not every example has, such as the accuracy where some labels are missing.
+
+    Its mean over an epoch is that of the examples which have it, and of no others.
+
+    Attributes:
+        values: `[batch]`, finite for all examples.
+        counts: 1 for the examples that have it, else 0, `[batch]`.
+    """
+
+    values: tf.Tensor
+    counts: tf.Tensor
 
 
 class Latent(NamedTuple):
@@ -24,6 +40,8 @@ class Latent(NamedTuple):
         gradient_weights: What `Objective.gate` made beside the draw: a list in which the
             objective leaves the factors of the encoder's gradient, `[K, batch]`; None: the
             gradient stays as it is.
+        terms: Named numbers of the group that are logged beside those of the objective, `[batch]`
+            each or `OfSome` of them; None: none.
     """
 
     z: tf.Tensor
@@ -31,6 +49,7 @@ class Latent(NamedTuple):
     prior: tfd.Distribution
     penalty: tf.Tensor | None = None
     gradient_weights: list[tf.Tensor] | None = None
+    terms: dict[str, tf.Tensor | OfSome] | None = None
 
 
 class VAEOutput(NamedTuple):
@@ -45,14 +64,47 @@ class VAEOutput(NamedTuple):
     likelihood: tfd.Distribution
 
 
+class Networks(NamedTuple):
+    """The networks of a model, for an objective that calls them once more on the same batch.
+
+    Each call is in inference mode and leaves nothing behind: it adds no losses and updates no
+    weights. With `frozen=True` the network's weights are constants of the gradient, which goes
+    through to the argument alone.
+
+    Attributes:
+        encode: `(x, frozen=False) -> q(z|x)`, with the context of the batch.
+        decode: `(z, frozen=False) -> p(x|z)`, likewise, for z `[batch, *event]`.
+        decoder: The decoder itself, for its weights.
+    """
+
+    encode: Callable[..., tfd.Distribution]
+    decode: Callable[..., tfd.Distribution]
+    decoder: keras.layers.Layer
+
+
+class ModelOutput(VAEOutput):
+    """A `VAEOutput` that knows the networks it came from.
+
+    Attributes:
+        networks: The networks; None where it was put together by hand.
+    """
+
+    networks: Networks | None = None
+
+    def _replace(self, **fields) -> ModelOutput:
+        replaced = super()._replace(**fields)
+        replaced.networks = self.networks
+        return replaced
+
+
 class ObjectiveOutput(NamedTuple):
     """What an objective returns, in nats.
 
     Attributes:
         loss: What is minimised, one number per example, `[batch]`.
         terms: Named numbers per example, each `[batch]`: `elbo`, `distortion`, `rate` and what
-            the objective adds to them.
+            the objective adds to them; a term that not every example has is an `OfSome`.
     """
 
     loss: tf.Tensor
-    terms: dict[str, tf.Tensor]
+    terms: dict[str, tf.Tensor | OfSome]

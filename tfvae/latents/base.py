@@ -13,6 +13,7 @@ from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.networks.conditioning import HasConditioner
 from tfvae.options.keywords import LayerOptions, Unpack
+from tfvae.priors.base import Prior
 
 tfd = tfp.distributions
 
@@ -116,6 +117,24 @@ class LatentStructure(keras.layers.Layer):
             batches: Batches of x or of (x, context).
         """
 
+    def replace_prior(
+        self, prior: Prior, encode: Callable[..., tfd.Distribution], data_shape: Sequence[int]
+    ) -> None:
+        """Puts another p(z) in the place of the structure's own, see `VAE.replace_prior`.
+
+        Args:
+            prior: The prior, built or not.
+            encode: As for `connect`.
+            data_shape: Shape of x.
+
+        Raises:
+            UserError: If z is not one group of a prior, or the prior has another event shape.
+        """
+        raise UserError(
+            f"{type(self).__name__} has no prior of one group that another could take the place "
+            "of: give a model whose z is one group, such as tfvae.recipes.vae makes"
+        )
+
     def finish(self, vae, dataset: tf.data.Dataset) -> None:
         """Fits what remains to be fitted after the training; by default nothing.
 
@@ -123,6 +142,34 @@ class LatentStructure(keras.layers.Layer):
             vae: The trained model.
             dataset: Batches of its training data, as `fit` takes them.
         """
+
+    def for_networks(self, context):
+        """What encoder and decoder get of a context: by default all of it.
+
+        A structure that takes the context for itself, such as labels that may be missing, hands
+        None on.
+
+        Args:
+            context: `[batch, ...]`, or None.
+        """
+        return context
+
+    def explained(
+        self, likelihood: tfd.Distribution, latents: tuple[Latent, ...]
+    ) -> tfd.Distribution:
+        """The likelihood of the whole inference, of that of its codes; by default the same.
+
+        A structure that hands the decoder several codes of an example, one for each value of a
+        variable that it sums over, brings their likelihoods together here.
+
+        Args:
+            likelihood: p(x|z) of the codes that `infer` returned.
+            latents: What it returned beside them.
+
+        Returns:
+            Batch shape `[batch]`, or `[K, batch]`.
+        """
+        return likelihood
 
     def posterior(self, encoded, context=None) -> tfd.Distribution:
         """The posterior q(z|x) of what the encoder returned, of the top group of several.

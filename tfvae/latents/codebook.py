@@ -6,7 +6,9 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
+from tfvae.errors import UserError
 from tfvae.latents.example_weights import weights_of
+from tfvae.latents.quantization import Quantization
 from tfvae.options.keywords import LayerOptions, Unpack
 
 __all__ = ["Codebook"]
@@ -14,38 +16,55 @@ __all__ = ["Codebook"]
 GRACE = 10  # unused for about so many steps, a restarted entry is restarted again
 
 
-class Codebook(keras.layers.Layer):
-    """Entries e_k, each the moving mean of the vectors v next to it.
+@keras.saving.register_keras_serializable(package="tfvae")
+class Codebook(Quantization):
+    """Entries e_k, each the moving mean of the vectors v that it is nearest to.
 
     N_k ← γ N_k + (1 − γ) n_k;  m_k ← γ m_k + (1 − γ) Σ v;  e_k = m_k / N_k
 
-    over all replicas. An entry whose N_k is below `restart` times their mean is put onto one of
-    the batch's vectors. Where another entry is as near already, it is not used there either: it
-    starts with an N_k that falls below that bound again in some ten steps without use, and is put
-    elsewhere.
+    over all replicas, and commitment · |v − e_k|² holds the vectors near. An entry whose N_k is
+    below `restart` times their mean is put onto one of the batch's vectors. Where another entry is
+    as near already, it is not used there either: it starts with an N_k that falls below that bound
+    again in some ten steps without use, and is put elsewhere.
 
     Args:
         codes: K, the number of entries.
+        commitment: Weight of the distance of the vectors to their entries.
         decay: γ.
         restart: Share of the mean use below which an entry is put elsewhere; 0: never.
         **kwargs: Arguments of `keras.layers.Layer`.
 
+    Example:
+        >>> book = Codebook(2)
+        >>> book.build(1)
+        >>> book.entries.assign([[0.0], [1.0]])
+        >>> book.nearest(tf.constant([[0.2], [0.9]])).numpy()
+        array([0, 1], dtype=int32)
+
     References:
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
-        Appendix A.1.
+        Eqs. 1 to 3 and Appendix A.1.
         Dhariwal et al., "Jukebox", 2020, Section 3 (restarts).
     """
 
     def __init__(
         self,
-        codes: int,
+        codes: int = 512,
         *,
+        commitment: float = 0.25,
         decay: float = 0.99,
         restart: float = 0.05,
         **kwargs: Unpack[LayerOptions],
     ):
-        super().__init__(**kwargs)
-        self.codes, self.decay, self.restart = codes, decay, restart
+        if codes != int(codes) or codes < 2:
+            raise UserError(f"codes takes an integer from 2, got {codes!r}")
+        if not (commitment >= 0 and 0 <= decay < 1 and 0 <= restart < 1):
+            raise UserError(
+                f"commitment={commitment!r}, decay={decay!r} and restart={restart!r}: give a "
+                "number from 0, and two from 0 and below 1"
+            )
+        super().__init__(int(codes), **kwargs)
+        self.commitment, self.decay, self.restart = float(commitment), decay, restart
 
     def build(self, size=None):
         """Makes the entries, of `size` numbers each."""
@@ -58,9 +77,7 @@ class Codebook(keras.layers.Layer):
         ]:
             weight = self.add_weight(shape=shape, initializer=initializer, name=name, **fixed)
             setattr(self, name, weight)
-
-    def get_build_config(self) -> None:
-        """Returns nothing: the quantizer builds its codebook."""
+        super().build(size)
 
     def look_up(self, codes: tf.Tensor) -> tf.Tensor:
         """The entries of codes, `[...]` integers: `[..., size]`."""
@@ -79,6 +96,10 @@ class Codebook(keras.layers.Layer):
         squares = tf.reduce_sum(entries**2, axis=-1)
         distances = squares - 2.0 * tf.tensordot(vectors, entries, [[-1], [-1]])
         return tf.argmin(distances, axis=-1, output_type=tf.int32)
+
+    def penalty(self, vectors: tf.Tensor, entries: tf.Tensor) -> tf.Tensor:
+        """The commitment: the squared distance of the vectors to their entries, weighted."""
+        return self.commitment * tf.reduce_sum((vectors - entries) ** 2, axis=-1)
 
     def learn(self, vectors: tf.Tensor, codes: tf.Tensor, seed: tf.Tensor) -> None:
         """One step of the moving means, the same on all replicas.
@@ -143,3 +164,8 @@ class Codebook(keras.layers.Layer):
         both = tf.concat([picked, tf.cast(mine, vectors.dtype)[:, None]], axis=1)
         both = all_replicas_sum(both)
         return both[:, :-1], both[:, -1] > 0.5
+
+    def get_config(self) -> dict:
+        """Configuration for saving."""
+        own = {name: getattr(self, name) for name in ("codes", "commitment", "decay", "restart")}
+        return {**super().get_config(), **own}

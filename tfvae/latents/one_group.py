@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import returned
 from tfvae.distributions.divergences import check_shapes
+from tfvae.distributions.keras_compat import replace_layer
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.latents.base import LatentStructure, ungated
@@ -57,15 +58,17 @@ class OneGroup(LatentStructure):
         if self.built:
             return
         event = tuple(returned("encoder", encoded).event_shape)
-        if self.prior.event_shape not in (None, event):
-            raise UserError(
-                f"the posterior's event shape is {event}, the prior's is "
-                f"{self.prior.event_shape}: give both the same one, or the prior none"
-            )
-        if not self.prior.built:
-            self.prior.build(event, tuple(data_shape))
+        _prepare_prior(self.prior, event, data_shape)
         self.event_shape = event
         self.built = True
+
+    def replace_prior(
+        self, prior: Prior, encode: Callable[..., tfd.Distribution], data_shape: Sequence[int]
+    ) -> None:
+        """Builds the prior for z of this shape, and takes it."""
+        _prepare_prior(prior, self.event_shape, data_shape)
+        prior.connect(encode)
+        replace_layer(self, "prior", prior)
 
     def adapt(self, batches: Iterable) -> None:
         """Lets the prior look at the data."""
@@ -109,3 +112,18 @@ class OneGroup(LatentStructure):
     def from_config(cls, config: dict) -> OneGroup:
         """Makes the structure of its configuration."""
         return cls(**{**config, "prior": keras.saving.deserialize_keras_object(config["prior"])})
+
+
+def _prepare_prior(prior: Prior, event: tuple[int, ...], data_shape: Sequence[int]) -> None:
+    """Makes the prior's weights for z of a shape."""
+    if prior.event_shape not in (None, event):
+        raise UserError(
+            f"the posterior's event shape is {event}, the prior's is {prior.event_shape}: give "
+            "both the same one, or the prior none"
+        )
+    if not prior.built:
+        prior.build(event, tuple(data_shape))
+    if not prior.trainable:
+        # To the layers that were made meanwhile as well; Keras passes on a change alone.
+        prior.trainable = True
+        prior.trainable = False

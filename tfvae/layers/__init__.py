@@ -28,6 +28,7 @@ from tfvae.layers.dense_variational import (
     mean_field_posterior,
     standard_normal_prior,
 )
+from tfvae.layers.deterministic import Deterministic
 from tfvae.layers.discretized_logistic import DiscretizedLogistic
 from tfvae.layers.discretized_logistic_mixture import DiscretizedLogisticMixture
 from tfvae.layers.distribution_lambda import DistributionLambda
@@ -57,6 +58,7 @@ from tfvae.layers.poincare_normal import PoincareNormal
 from tfvae.layers.poisson import IndependentPoisson
 from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
+from tfvae.layers.spectral_norm import SpectralNorm
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
 from tfvae.layers.spline_coupling_flow import SplineCouplingFlow
 from tfvae.layers.student import IndependentStudent
@@ -91,6 +93,7 @@ __all__ = [
     "DenseLocalReparameterization",
     "DenseReparameterization",
     "DenseVariational",
+    "Deterministic",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "DistributionLambda",
@@ -127,6 +130,7 @@ __all__ = [
     "PowerSpherical",
     "RadialFlow",
     "RelaxedOneHotCategorical",
+    "SpectralNorm",
     "SplineCouplingFlow",
     "SylvesterFlow",
     "TensorDistribution",

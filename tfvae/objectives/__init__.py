@@ -1,6 +1,7 @@
 """Objectives: from data and a model's output to a loss per example."""
 
 from tfvae.lazy import public
+from tfvae.objectives.adversarial_autoencoder import AdversarialAutoencoder
 from tfvae.objectives.base import Objective
 from tfvae.objectives.beta_tcvae import BetaTCVAE
 from tfvae.objectives.ciwae import CIWAE
@@ -12,9 +13,11 @@ from tfvae.objectives.info_vae import InfoVAE
 from tfvae.objectives.iwae import IWAE
 from tfvae.objectives.miwae import MIWAE
 from tfvae.objectives.piwae import PIWAE
+from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
+from tfvae.objectives.supervised import Supervised
 
 __all__ = [
     "CIWAE",
@@ -23,13 +26,16 @@ __all__ = [
     "IWAE",
     "MIWAE",
     "PIWAE",
+    "AdversarialAutoencoder",
     "BetaTCVAE",
     "DipVAE",
     "FactorVAE",
     "InfoVAE",
     "Objective",
+    "RegularizedAutoencoder",
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",
+    "Supervised",
 ]
 __dir__ = public(__all__)

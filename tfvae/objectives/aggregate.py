@@ -11,7 +11,7 @@ from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import Latent, ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
-from tfvae.objectives.latents import one_group, refuse_no_gradient
+from tfvae.objectives.latents import one_group, refuse_no_gradient, shared_prior
 from tfvae.options.keywords import ImportanceOptions, Unpack
 
 __all__ = ["AggregateMatching"]
@@ -94,12 +94,7 @@ class AggregateMatching(Objective):
         name = type(self).__name__
         latent = one_group(output, name, "the codes of all examples are held against one prior")
         refuse_no_gradient(latent, name)
-        if latent.prior.batch_shape.rank != 0:
-            raise UserError(
-                f"{name} holds the codes of all examples against one prior p(z), and "
-                f"{latent.prior.name} is another one for each context: take a prior without a "
-                "context (of conditional_vae, conditional_prior=False)"
-            )
+        shared_prior(latent, name)
         return latent
 
     def get_config(self) -> dict:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.elbo import EvidenceLowerBound
+from tfvae.distributions.evidence import no_evidence, reported_terms
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
@@ -106,7 +107,7 @@ class Objective(keras.layers.Layer):
         follows = _is_scheduled(inspect.getattr_static(type(self), name, None))
         changed = isinstance(value, PLAIN) and not (isinstance(before, PLAIN) and before == value)
         if follows or (changed and name != "built"):
-            vars(self)["_assigned"] = self.assigned + 1
+            vars(self)["_assigned"] = vars(self).get("_assigned", 0) + 1
 
     @property
     def assigned(self) -> int:
@@ -156,7 +157,7 @@ class Objective(keras.layers.Layer):
                 )
             given["target"] = target
         returned = self.call(x, output, step=step, **given)
-        return checked_output(type(self).__name__, tf.convert_to_tensor(x), returned)
+        return checked_output(type(self).__name__, tf.convert_to_tensor(x), output, returned)
 
     def call(
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
@@ -211,7 +212,8 @@ class Objective(keras.layers.Layer):
     @property
     def directions(self) -> dict[str, str]:
         """Which way terms get better, `"max"` or `"min"`, for callbacks that monitor them."""
-        return {"elbo": "max", "distortion": "min", "energy": "min", "bits_per_dim": "min"}
+        better = dict.fromkeys(("elbo", "log_joint", "accuracy"), "max")
+        return {**better, "distortion": "min", "energy": "min", "bits_per_dim": "min"}
 
     @property
     def own_weights(self) -> list:
@@ -278,14 +280,13 @@ class Objective(keras.layers.Layer):
             bound: What `tfvae.distributions.elbo` gives for the two.
 
         Returns:
-            `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete.
-            Of an `Energy` there is no bound of log p(x): `energy`, and `rate` in nats.
+            `elbo`, `distortion`, `rate` in nats, and `bits_per_dim` where the data are discrete; of
+            a model without a bound of log p(x), what `tfvae.distributions.evidence` names.
         """
-        support = support_of(output.likelihood)
-        if not support.density:
-            return {"energy": bound.distortion, "rate": bound.rate}
-        terms = {"elbo": bound.elbo, "distortion": bound.distortion, "rate": bound.rate}
-        symbols = support.symbols(x.shape[1:])
+        terms = reported_terms(output, bound)
+        if no_evidence(output) is not None:
+            return terms
+        symbols = support_of(output.likelihood).symbols(x.shape[1:])
         if symbols is not None:
             terms["bits_per_dim"] = -bound.elbo / (symbols * math.log(2.0))
         return terms

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfvae.distributions.types import ObjectiveOutput
+from tfvae.distributions.evidence import reported
+from tfvae.distributions.types import ObjectiveOutput, OfSome, VAEOutput
 from tfvae.errors import UserError
 
 __all__ = ["checked_output", "checked_terms"]
 
-REPORTED = ("elbo", "distortion", "rate")
-OF_ENERGY = ("energy", "rate")  # where there is no likelihood
 
-
-def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
+def checked_output(objective: str, x: tf.Tensor, output: VAEOutput, returned) -> ObjectiveOutput:
     """Refuses what would train or log something else than its author meant.
 
     A loss that is the mean over the batch trains alike, and every log of it is wrong by the size
@@ -24,6 +22,7 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
     Args:
         objective: Name of the objective's class.
         x: The data, `[batch, *event]`.
+        output: What the model returned for it, which says what every objective reports.
         returned: What its `call` returned.
 
     Returns:
@@ -43,8 +42,7 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
             f"the terms of {objective} are {_described(returned.terms)}: give a dict of names and "
             "tensors of shape [batch]"
         )
-    reported = OF_ENERGY if "energy" in returned.terms else REPORTED
-    missing = [name for name in reported if name not in returned.terms]
+    missing = [name for name in reported(output) if name not in returned.terms]
     if missing:
         raise UserError(
             f"the terms of {objective} have no {' and no '.join(map(repr, missing))}: add "
@@ -54,13 +52,13 @@ def checked_output(objective: str, x: tf.Tensor, returned) -> ObjectiveOutput:
     return ObjectiveOutput(loss, checked_terms(objective, x, returned.terms))
 
 
-def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.Tensor]:
+def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.Tensor | OfSome]:
     """Refuses terms that are no numbers per example.
 
     Args:
         objective: Name of the objective's class.
         x: The data, `[batch, *event]`.
-        terms: Tensors of shape `[batch]` by name.
+        terms: Tensors of shape `[batch]` by name, or `OfSome` of two of them.
 
     Returns:
         The same terms, all of them tensors.
@@ -72,7 +70,11 @@ def checked_terms(objective: str, x: tf.Tensor, terms: Mapping) -> dict[str, tf.
     for name, term in terms.items():
         if not isinstance(name, str):
             raise UserError(f"a term of {objective} is named {name!r}: take a string")
-        found[name] = _per_example(f"the term {name!r} of {objective}", x, term)
+        what = f"the term {name!r} of {objective}"
+        if isinstance(term, OfSome):
+            found[name] = OfSome(*(_per_example(what, x, part) for part in term))
+        else:
+            found[name] = _per_example(what, x, term)
     return found
 
 

@@ -11,12 +11,12 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.divergences import log_importance_weights
 from tfvae.distributions.elbo import elbo
-from tfvae.distributions.energies import refuse_energy
-from tfvae.distributions.supports import support_of
+from tfvae.distributions.evidence import no_evidence
+from tfvae.distributions.point import has_density
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.base import Objective
-from tfvae.objectives.latents import has_density, one_group, refuse_no_gradient
+from tfvae.objectives.latents import one_group, refuse_no_gradient
 from tfvae.options.keywords import ImportanceOptions, Unpack
 
 tfd = tfp.distributions
@@ -189,7 +189,6 @@ class ImportanceWeighted(Objective):
 
     def _check(self, output: VAEOutput) -> None:
         name = type(self).__name__
-        refuse_energy(f"{name}, which weighs draws by p(x, z),", support_of(output.likelihood))
         for latent in output.latents:
             if not has_density(latent.posterior):
                 raise UserError(
@@ -197,6 +196,12 @@ class ImportanceWeighted(Objective):
                     f"{latent.posterior.name} is a deterministic code, which has none: take ELBO"
                 )
             refuse_no_gradient(latent, name)
+        missing = no_evidence(output)
+        if missing is not None:
+            raise UserError(
+                f"{name} weighs draws by p(x, z) / q(z|x), and {missing.reason}: {missing.remedy}, "
+                "or the objective ELBO"
+            )
         if self.weighs_draws:
             who, remedy = self._weigher
             latent = one_group(

@@ -7,33 +7,13 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
-from tfvae.distributions.types import Latent, VAEOutput
+from tfvae.distributions.types import Latent, Networks, VAEOutput
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
 
-__all__ = ["code_moments", "has_density", "one_group", "refuse_no_gradient"]
-
-
-def has_density(posterior: tfd.Distribution) -> bool:
-    """Whether a posterior gives its draws a density: a deterministic code has none.
-
-    Args:
-        posterior: q(z|x); wrappers such as `tfd.Independent` are looked through.
-
-    Returns:
-        Whether log q(z|x) is a finite number.
-
-    Example:
-        >>> has_density(tfd.Deterministic(0.0))
-        False
-    """
-    posterior = concrete(posterior)
-    while isinstance(posterior, (tfd.Independent, tfd.Sample, tfd.BatchReshape, Unfolded)):
-        posterior = posterior.distribution
-    return not isinstance(posterior, (tfd.Deterministic, tfd.VectorDeterministic))
+__all__ = ["code_moments", "networks_of", "one_group", "refuse_no_gradient", "shared_prior"]
 
 
 def one_group(output: VAEOutput, objective: str, reason: str) -> Latent:
@@ -56,6 +36,50 @@ def one_group(output: VAEOutput, objective: str, reason: str) -> Latent:
             f"{len(output.latents)}: {reason}"
         )
     return output.latents[0]
+
+
+def networks_of(output: VAEOutput, objective: str) -> Networks:
+    """The networks of the model that made an output.
+
+    Args:
+        output: What the model returned.
+        objective: Name of the objective that calls them once more.
+
+    Returns:
+        The networks.
+
+    Raises:
+        UserError: If the output does not know them.
+    """
+    networks = getattr(output, "networks", None)
+    if networks is None:
+        raise UserError(
+            f"{objective} calls the networks of the model once more, and this output does not know "
+            "them: give it what the model itself returned"
+        )
+    return networks
+
+
+def shared_prior(latent: Latent, objective: str) -> tfd.Distribution:
+    """The prior that the codes of all examples are held against.
+
+    Args:
+        latent: The latent group.
+        objective: Name of the objective.
+
+    Returns:
+        p(z), of batch shape `[]`.
+
+    Raises:
+        UserError: If there is another one for each context.
+    """
+    if latent.prior.batch_shape.rank != 0:
+        raise UserError(
+            f"{objective} holds the codes of all examples against one prior p(z), and "
+            f"{latent.prior.name} is another one for each context: take a prior without a "
+            "context (of conditional_vae, conditional_prior=False)"
+        )
+    return latent.prior
 
 
 def refuse_no_gradient(latent: Latent, objective: str) -> None:

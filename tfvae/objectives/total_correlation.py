@@ -9,8 +9,8 @@ import tensorflow_probability as tfp
 
 from tfvae.distribute import global_batch
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.point import has_density
 from tfvae.errors import UserError
-from tfvae.objectives.latents import has_density
 
 tfd = tfp.distributions
 

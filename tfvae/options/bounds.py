@@ -13,12 +13,14 @@ __all__ = [
     "LAYERS",
     "NUMBER",
     "UNITS",
+    "Bits",
     "Blocks",
     "Bounds",
     "Count",
     "Depth",
     "Examples",
     "Freedom",
+    "Levels",
     "Momentum",
     "Number",
     "Positive",
@@ -61,6 +63,7 @@ class Bounds(NamedTuple):
 
 Count = Annotated[int, Bounds(1, UNITS)]  # units, channels, samples
 Depth = Annotated[int, Bounds(1, LAYERS)]  # layers, steps of a flow
+Bits = Annotated[int, Bounds(1, 24)]
 Blocks = Annotated[int, Bounds(0, LAYERS)]
 Examples = Annotated[int, Bounds(1)]
 Number = Annotated[int, Bounds(0)]  # steps, epochs
@@ -70,4 +73,5 @@ Weight = Annotated[float, Bounds(0)]  # of a term in a loss
 Positive = Annotated[float, Bounds(0, above=True)]
 Freedom = Annotated[float, Bounds(1, above=True)]  # degrees of freedom, where there is a mean
 Share = Annotated[float, Bounds(0, 1)]
+Levels = Annotated[int, Bounds(2, 1000)]
 Widths = Annotated[Sequence[int], Bounds(1, UNITS)]  # units of one layer after the other

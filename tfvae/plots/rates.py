@@ -5,6 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import concrete
+from tfvae.distributions.point import has_density
+from tfvae.errors import UserError
 from tfvae.plots.marginals import marginals
 
 __all__ = ["rate_per_dimension"]
@@ -45,12 +48,20 @@ def rate_per_dimension(
         `[B, D]`, nats; D is the number of scalars in z (of factors, for `tfd.Independent` of
         vectors such as one-hot ones).
 
+    Raises:
+        UserError: If q(z|x) is a point, as of the layer `Deterministic`.
+
     Example:
         >>> q = tfd.Independent(tfd.Normal([[0.0, 1.0]], 1.0), 1)
         >>> p = tfd.Independent(tfd.Normal([0.0, 0.0], 1.0), 1)
         >>> rate_per_dimension(q, p).numpy()
         array([[0. , 0.5]], dtype=float32)
     """
+    if not has_density(posterior):
+        raise UserError(
+            f"{concrete(posterior).name} is a code without noise, which has no rate: there is none "
+            "to draw, or to sort the dimensions by"
+        )
     q, p = marginals(posterior), marginals(prior)
     if q.distribution is not None and p.distribution is not None:
         try:

@@ -2,6 +2,7 @@
 
 from tfvae.lazy import public
 from tfvae.priors.base import Prior
+from tfvae.priors.code_pixel_cnn import CodePixelCNN
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.code_transformer import CodeTransformer
 from tfvae.priors.conditional_normal import ConditionalNormal
@@ -11,10 +12,12 @@ from tfvae.priors.mixture_of_normals import MixtureOfNormals
 from tfvae.priors.real_nvp import RealNVP
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
+from tfvae.priors.standardized import Standardized
 from tfvae.priors.vamp_prior import VampPrior
 from tfvae.priors.wrapped_normal import WrappedNormal
 
 __all__ = [
+    "CodePixelCNN",
     "CodePrior",
     "CodeTransformer",
     "ConditionalNormal",
@@ -25,6 +28,7 @@ __all__ = [
     "RealNVP",
     "SphericalUniform",
     "StandardNormal",
+    "Standardized",
     "VampPrior",
     "WrappedNormal",
 ]

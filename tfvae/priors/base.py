@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import keras
+import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.errors import UserError
 from tfvae.layers.base import event_shape_of
 from tfvae.options.keywords import LayerOptions, Unpack
+from tfvae.priors.maximizing import maximize
 
 tfd = tfp.distributions
 
@@ -22,7 +25,8 @@ class Prior(keras.layers.Layer):
     A prior of one's own defines `call(context=None)`, which returns a `tfd.Distribution` of event
     shape `self.event_shape`; if it has weights, it makes them in `build`. The distribution is made
     anew at each call, for a distribution that keeps a Keras variable keeps its first value.
-    How z is inferred is no matter of the prior, see `tfvae.latents.LatentStructure`.
+    How z is inferred is no matter of the prior, see `tfvae.latents.LatentStructure`. Any prior with
+    weights can be fitted to the codes of a trained model, see `fit` and `tfvae.fit_prior`.
 
     Args:
         event_shape: Shape of z; None: it is learned from the posterior when the model is built.
@@ -102,6 +106,56 @@ class Prior(keras.layers.Layer):
         Args:
             batches: Batches of x or of (x, context).
         """
+
+    def score(self, z: tf.Tensor, seed=None) -> tf.Tensor:
+        """What `fit` raises, on average over the codes: log p(z), or a bound of it.
+
+        Args:
+            z: Codes, `[batch, *event]`.
+            seed: Stateless seed, for a bound that is estimated.
+
+        Returns:
+            Nats, `[batch]`.
+        """
+        return self().log_prob(z)
+
+    def fit(
+        self,
+        z: np.ndarray,
+        examples: np.ndarray | None = None,
+        *,
+        steps: int = 2000,
+        batch_size: int = 256,
+        learning_rate: float = 2e-3,
+        seed: int = 0,
+    ) -> None:
+        """Fits the weights to codes by maximum likelihood: max 1/N Σ_n log p(z_n), by Adam.
+
+        The codes of one example in ten are held out: the weights become those of the step where
+        their likelihood was highest, and the fit ends where it no longer rises. The result is a
+        function of the codes, the weights at the start and `seed`. A prior with a way of its own,
+        such as EM, takes that.
+
+        Args:
+            z: Codes, `[N, *event]`.
+            examples: Which example each code is of, `[N]`, where there are several of one; None:
+                each is of another one.
+            steps: Steps of Adam, at most.
+            batch_size: Codes in a step.
+            learning_rate: Of Adam, falling to zero along a cosine.
+            seed: Seed of the order of the codes.
+
+        Raises:
+            UserError: If the prior has no weights that are trained, or a step is not finite.
+
+        Example:
+            >>> prior = tfvae.priors.RealNVP(2, [8], event_shape=2)
+            >>> prior.fit(np.random.default_rng(0).normal(3.0, 1.0, [100, 2]), steps=10)
+        """
+        maximize(
+            self, z, examples, steps=steps, batch_size=batch_size, learning_rate=learning_rate,
+            seed=seed,
+        )  # fmt: skip
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import fold, repeat
-from tfvae.priors.causal_transformer import CausalTransformer
+from tfvae.priors.code_network import CodeNetwork
 
 tfd = tfp.distributions
 
@@ -30,7 +30,7 @@ class CodeMaps(tfd.Distribution):
 
     def __init__(
         self,
-        network: CausalTransformer,
+        network: CodeNetwork,
         shape: Sequence[int],
         codes: int,
         fitted: tf.Tensor,

@@ -42,18 +42,19 @@ class CodePrior(keras.layers.Layer):
         kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
         super().__init__(**kwargs)
 
-    def build(self, shape=None, codes=None, vector=None):
+    def build(self, shape=None, codes=None, vector=None, depth=1):
         """Makes the weights.
 
         Args:
-            shape: Shape of a map.
+            shape: Shape of a map; several codes of a position are its last axis.
             codes: K, the number of codes.
             vector: A vector of the conditioner, `[batch, size]`; None without one.
+            depth: Codes of a position.
 
         Raises:
             UserError: If the vector is not of a kind that the prior takes.
         """
-        self.shape, self.codes = tuple(shape), int(codes)
+        self.shape, self.codes, self.depth = tuple(shape), int(codes), int(depth)
         self.make_weights(vector)
 
     def get_build_config(self) -> None:

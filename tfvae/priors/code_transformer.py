@@ -5,28 +5,22 @@ from __future__ import annotations
 import math
 
 import keras
-import numpy as np
-import tensorflow as tf
-import tensorflow_probability as tfp
 
-from tfvae.data.parallelism import without_tuning
-from tfvae.errors import UserError
 from tfvae.options.keywords import LayerOptions, Unpack
+from tfvae.priors.autoregressive_codes import AutoregressiveCodes
 from tfvae.priors.causal_transformer import CausalTransformer
-from tfvae.priors.code_maps import CodeMaps
-from tfvae.priors.code_prior import CodePrior
-
-tfd = tfp.distributions
 
 __all__ = ["CodeTransformer"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class CodeTransformer(CodePrior):
+class CodeTransformer(AutoregressiveCodes):
     """p(k) = Π_i p(k_i | k_1, ..., k_{i−1}), the positions of the map row by row.
 
     Uniform until it is fitted. With a conditioner in the quantizer its vector, of any kind, is
-    seen at every position.
+    seen at every position. Several codes of a position, as residual quantization has them, come
+    one after the other: a second, small transformer over them sees what the first says of the
+    positions before.
 
     Args:
         width: Features of a position.
@@ -45,6 +39,8 @@ class CodeTransformer(CodePrior):
         Section 3.3 (there a PixelCNN).
         Razavi, van den Oord, Vinyals, "Generating Diverse High-Fidelity Images with VQ-VAE-2",
         2019, Section 3.2.
+        Lee et al., "Autoregressive Image Generation using Residual Quantization", 2022, Section
+        3.2 (several codes of a position).
     """
 
     def __init__(
@@ -58,81 +54,23 @@ class CodeTransformer(CodePrior):
         learning_rate: float = 2e-3,
         **kwargs: Unpack[LayerOptions],
     ):
-        super().__init__(**kwargs)
-        if width % heads:
-            raise UserError(f"heads={heads} does not divide width={width}")
-        self.sizes = {"width": width, "heads": heads, "blocks": blocks}
-        self.steps, self.batch_size, self.learning_rate = steps, batch_size, learning_rate
+        fit = {"steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+        super().__init__(width, heads, **fit, **kwargs)
+        self.blocks = blocks
 
-    def make_weights(self, vector: tf.Tensor | None) -> None:
-        """Makes the transformer."""
-        self.fitted = self.add_weight(
-            shape=(), initializer="zeros", trainable=False, autocast=False, name="fitted"
+    def make_network(self, conditional: bool) -> CausalTransformer:
+        """Makes the transformer for maps of `self.shape`."""
+        return CausalTransformer(
+            math.prod(self.shape) // self.depth,
+            self.codes,
+            width=self.width,
+            heads=self.heads,
+            blocks=self.blocks,
+            conditional=conditional,
+            depth=self.depth,
+            dtype=self.dtype_policy,
         )
-        self.network = self._network(vector)
-
-    def _network(self, vector) -> CausalTransformer:
-        positions, conditional = math.prod(self.shape), vector is not None
-        network = CausalTransformer(
-            positions, self.codes, conditional=conditional, dtype=self.dtype_policy, **self.sizes
-        )
-        codes = tf.zeros([1, positions], tf.int32)
-        network((codes, tf.zeros([1, vector.shape[1]])) if conditional else codes)
-        return network
-
-    def distribution(self, vector: tf.Tensor | None = None) -> tfd.Distribution:
-        """Makes the distribution, over integers 0 to K − 1 of the map's shape."""
-        fitted = tf.convert_to_tensor(self.fitted)
-        return CodeMaps(self.network, self.shape, self.codes, fitted, vector)
-
-    def fit(
-        self,
-        codes: np.ndarray,
-        vectors=None,
-        *,
-        weights=None,
-        epochs=None,
-        seed: int = 0,
-        verbose=0,
-    ):
-        """Fits the transformer to maps of codes, `[N, *shape]`; see `CodePrior.fit`.
-
-        The result is a function of the codes, the weights at the start and `seed`.
-        """
-        codes = np.reshape(codes, [len(codes), -1]).astype(np.int32)
-        batch_size = min(self.batch_size, len(codes))
-        inputs = codes if vectors is None else (codes, vectors)
-        parts = (inputs, codes)
-        if weights is not None:  # one for each position: Keras may take [N] for the positions'
-            parts += (np.repeat(np.reshape(weights, [-1, 1]), codes.shape[1], axis=1),)
-        steps = self.steps if epochs is None else epochs * (len(codes) // batch_size)
-        # Not tf.data's `shuffle`, which mixes in the global seed: a resumed run has another one.
-        rows = _rows(len(codes), steps, batch_size, seed)
-        data = tf.data.Dataset.from_tensor_slices(rows).map(
-            lambda row: tf.nest.map_structure(lambda part: tf.gather(part, row), parts)
-        )
-        # A copy is trained: on one device, whatever the strategy of the model is.
-        copy = self._network(vectors)
-        copy.set_weights(self.network.get_weights())
-        rate = keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
-        copy.compile(
-            keras.optimizers.Adam(rate),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=False,  # with several logical devices XLA ends the process
-        )
-        copy.fit(without_tuning(data), shuffle=False, verbose=verbose)
-        self.network.set_weights(copy.get_weights())
-        self.fitted.assign(1.0)
 
     def get_config(self) -> dict:
         """Configuration for saving."""
-        own = {name: getattr(self, name) for name in ("steps", "batch_size", "learning_rate")}
-        return {**super().get_config(), **self.sizes, **own}
-
-
-def _rows(count: int, steps: int, batch_size: int, seed: int) -> np.ndarray:
-    """Which of `count` examples are in the batch of each step: one permutation after the other."""
-    rng = np.random.default_rng(seed)
-    passes = -(-steps * batch_size // count)
-    order = np.concatenate([rng.permutation(count) for _ in range(passes)])
-    return order[: steps * batch_size].reshape([steps, batch_size])
+        return {**super().get_config(), "blocks": self.blocks}

@@ -31,12 +31,16 @@ class MaskedAutoregressiveFlow(Prior):
     of each network, whatever the size of z; a draw takes one for each element. At the start it is
     close to the standard normal.
 
+    With `inverse` each step is z_i = (u_i − μ_i(u before i)) exp(−α_i(u before i)), an inverse
+    autoregressive flow: a draw takes one pass, and a density one for each element.
+
     Args:
         steps: Number of steps.
         hidden: Units of the hidden layers of each network.
         event_shape: Shape of z; None: learned from the posterior.
         activation: Keras activation of the hidden layers.
         max_log_scale: Bound of |α|, which is max_log_scale tanh(raw / max_log_scale).
+        inverse: Whether the flow is an inverse one, whose draws are fast and whose density is slow.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Example:
@@ -47,6 +51,8 @@ class MaskedAutoregressiveFlow(Prior):
     References:
         Papamakarios, Pavlakou, Murray, "Masked Autoregressive Flow for Density Estimation", 2017,
         Eq. 3-5.
+        Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016,
+        Section 3 (the inverse).
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class MaskedAutoregressiveFlow(Prior):
         event_shape: int | Sequence[int] | None = None,
         activation: str | Callable = "relu",
         max_log_scale: Positive = 2.0,
+        inverse: bool = False,
         **kwargs: Unpack[LayerOptions],
     ):
         super().__init__(event_shape, **kwargs)
@@ -66,6 +73,7 @@ class MaskedAutoregressiveFlow(Prior):
         self.hidden = [count_of("hidden", units) for units in hidden]
         self.activation = keras.activations.get(activation)
         self.max_log_scale = max_log_scale
+        self.inverse = bool(inverse)
 
     def build(self, event_shape=None, data_shape=None):
         """Makes a network for each step."""
@@ -92,7 +100,8 @@ class MaskedAutoregressiveFlow(Prior):
             shift, raw = tf.unstack(network(z), num=2, axis=-1)
             return shift, self.max_log_scale * tf.tanh(raw / self.max_log_scale)
 
-        return tfb.MaskedAutoregressiveFlow(shift_and_log_scale)
+        step = tfb.MaskedAutoregressiveFlow(shift_and_log_scale)
+        return tfb.Invert(step) if self.inverse else step
 
     def call(self, context=None) -> tfd.Distribution:
         """Makes the flow, batch shape `[]`; a context does not change it."""
@@ -100,7 +109,9 @@ class MaskedAutoregressiveFlow(Prior):
         if len(self.event_shape) != 1:
             flow.insert(0, tfb.Reshape(self.event_shape, [self.size]))
         normal = tfd.Independent(tfd.Normal(tf.zeros([self.size], self.variable_dtype), 1.0), 1)
-        return tfd.TransformedDistribution(normal, tfb.Chain(flow), name="MAF")
+        return tfd.TransformedDistribution(
+            normal, tfb.Chain(flow), name="IAF" if self.inverse else "MAF"
+        )
 
     def get_config(self) -> dict:
         """Configuration for saving."""
@@ -110,4 +121,5 @@ class MaskedAutoregressiveFlow(Prior):
             "hidden": self.hidden,
             "activation": keras.activations.serialize(self.activation),
             "max_log_scale": self.max_log_scale,
+            "inverse": self.inverse,
         }

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from tfvae import options
 from tfvae.lazy import public
+from tfvae.recipes.adversarial import aae
+from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.energies import dfc_vae, msssim_vae
@@ -14,13 +16,16 @@ from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.hyperbolic import poincare_vae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
+from tfvae.recipes.labelled import m1_m2, m2
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
-from tfvae.recipes.quantized import vq_vae
+from tfvae.recipes.quantized import fsq_vae, lfq_vae, pixel_vae, residual_vq_vae, vq_vae
 from tfvae.recipes.refining import hvae, rhvae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
 __all__ = [
+    "aae",
+    "ae",
     "annealed_vae",
     "beta_tcvae",
     "beta_vae",
@@ -31,6 +36,7 @@ __all__ = [
     "disentangled_beta_vae",
     "dreg",
     "factor_vae",
+    "fsq_vae",
     "geco_vae",
     "get",
     "hvae",
@@ -39,15 +45,23 @@ __all__ = [
     "info_vae",
     "iwae",
     "ladder_vae",
+    "lfq_vae",
     "logcosh_vae",
+    "m1_m2",
+    "m2",
     "miwae",
     "msssim_vae",
     "names",
     "nvp_vae",
     "piwae",
+    "pixel_vae",
     "planar_vae",
     "poincare_vae",
+    "rae_gp",
+    "rae_l2",
+    "rae_sn",
     "renyi_vae",
+    "residual_vq_vae",
     "rhvae",
     "sigma_vae",
     "spline_vae",

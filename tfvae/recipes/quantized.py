@@ -1,25 +1,21 @@
-"""Discrete codes: the vector-quantized VAE."""
+"""Discrete codes: the vector-quantized VAE, and other rules from vectors to codes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import keras
 
-from tfvae import latents, networks, priors
-from tfvae.errors import unknown_name
-from tfvae.options.bounds import Count, Number, Share, Weight, Widths
-from tfvae.recipes.composing import compose
+from tfvae import latents, priors
+from tfvae.options.bounds import Bits, Count, Depth, Levels, Number, Positive, Share, Weight, Widths
+from tfvae.recipes.codes import of_codes
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
-from tfvae.recipes.trunks import Trunks, trunks
+from tfvae.recipes.trunks import Trunks
 from tfvae.vae import VAE
 
-__all__ = ["vq_vae"]
-
-CODE_PRIORS = ("transformer", "categorical")
+__all__ = ["fsq_vae", "lfq_vae", "pixel_vae", "residual_vq_vae", "vq_vae"]
 
 
 @extends(vae, fixes=("posterior", "prior"))
@@ -28,7 +24,8 @@ def vq_vae(
     latent_dim: Count = 16,
     *,
     codes: Count = 128,
-    code_prior: Literal["transformer", "categorical"] | priors.CodePrior = "transformer",
+    code_prior: Literal["transformer", "pixel_cnn", "categorical"]
+    | priors.CodePrior = "transformer",
     prior_steps: Number = 1000,
     pieces: Count = 16,
     commitment: Weight = 0.25,
@@ -48,9 +45,9 @@ def vq_vae(
         event_shape: Shape of one example, channels last.
         latent_dim: Numbers in an entry of the codebook.
         codes: Number of entries.
-        code_prior: `"transformer"`, autoregressive, or `"categorical"`, one at each position; or a
-            `tfvae.priors.CodePrior`.
-        prior_steps: Steps in which the transformer is fitted.
+        code_prior: `"transformer"` or `"pixel_cnn"`, autoregressive, or `"categorical"`, one at
+            each position; or a `tfvae.priors.CodePrior`.
+        prior_steps: Steps in which an autoregressive prior is fitted.
         pieces: Codes of an example where the network is an MLP, which has no grid.
         commitment: Weight of the distance of the encoder's vectors to the codebook.
         decay: Of the codebook's moving means.
@@ -67,31 +64,128 @@ def vq_vae(
     References:
         van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017.
     """
-    if code_prior == "transformer":
-        code_prior = priors.CodeTransformer(steps=prior_steps)
-    elif code_prior == "categorical":
-        code_prior = priors.CodePrior()
-    elif not isinstance(code_prior, priors.CodePrior):
-        raise unknown_name("code_prior", code_prior, CODE_PRIORS)
-    if network in ("conv", "resnet"):
-        halvings = max(1, math.ceil(math.log2(max(event_shape[:2]) / 8)))
-        filters = [32, *[64] * (halvings - 1)]
-        network_options = {"filters": filters, **(network_options or {}), "units": None}
-    down, up = trunks(event_shape, network, hidden, network_options)
-    structure = latents.VectorQuantizer(
-        codes,
-        code_prior,
-        size=latent_dim,
-        commitment=commitment,
-        decay=decay,
-        restart=restart,
-        conditioner=conditioner,
+    rule = latents.Codebook(codes, commitment=commitment, decay=decay, restart=restart)
+    return of_codes(
+        event_shape, rule, latent_dim, code_prior=code_prior, prior_steps=prior_steps,
+        pieces=pieces, network=network, hidden=hidden, network_options=network_options,
+        conditioner=conditioner, **options,
+    )  # fmt: skip
+
+
+@extends(vq_vae, fixes=("code_prior",))
+def pixel_vae(event_shape: Sequence[int], latent_dim: Count = 16, **options) -> VAE:
+    """The vector-quantized VAE whose prior over codes is a gated PixelCNN.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Numbers in an entry of the codebook.
+        **options: Further arguments of `vq_vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        van den Oord, Vinyals, Kavukcuoglu, "Neural Discrete Representation Learning", 2017,
+        Section 3.3.
+        van den Oord et al., "Conditional Image Generation with PixelCNN Decoders", 2016.
+    """
+    return vq_vae(event_shape, latent_dim, code_prior="pixel_cnn", **options)
+
+
+@extends(vq_vae)
+def residual_vq_vae(
+    event_shape: Sequence[int],
+    latent_dim: Count = 16,
+    *,
+    depth: Depth = 2,
+    shared: bool = False,
+    codes: Count = 128,
+    commitment: Weight = 0.25,
+    decay: Share = 0.99,
+    restart: Weight = 0.05,
+    **options,
+) -> VAE:
+    """The VAE of residual quantization: a sum of entries at each position of a coarse map.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Numbers in an entry of a codebook.
+        depth: Codes of a position.
+        shared: Whether all of them are of one codebook.
+        codes: Number of entries of a codebook.
+        commitment: Weight of the distances to the entries.
+        decay: Of the codebooks' moving means.
+        restart: Share of the mean use below which an entry is put elsewhere; 0: never.
+        **options: Further arguments of `vq_vae`, whose grid is halved once more.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Lee et al., "Autoregressive Image Generation using Residual Quantization", 2022.
+        Zeghidour et al., "SoundStream: An End-to-End Neural Audio Codec", 2021.
+    """
+    rule = latents.Residual(
+        codes, depth, shared=shared, commitment=commitment, decay=decay, restart=restart
     )
-    # float32 under mixed precision too, as all that is held against the codebook.
-    channels = latent_dim * (pieces if network == "mlp" else 1)
-    vectors = keras.layers.Dense(channels, dtype=structure.variable_dtype)
+    return of_codes(event_shape, rule, latent_dim, halvings=1, **options)
 
-    def encoder(scaled: Callable) -> keras.Model:
-        return networks.BottomUp([scaled(down), vectors], conditioner=conditioner)
 
-    return compose(event_shape, encoder, up, latents=structure, conditioner=conditioner, **options)
+@extends(vq_vae, fixes=("codes", "commitment", "decay", "restart"))
+def fsq_vae(
+    event_shape: Sequence[int], latent_dim: Count = 3, *, levels: Levels = 5, **options
+) -> VAE:
+    """The VAE of finite scalar quantization: each number of a vector is rounded to few levels.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Numbers in a vector.
+        levels: Levels of each of them: levels to the power of latent_dim codes.
+        **options: Further arguments of `vq_vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Mentzer et al., "Finite Scalar Quantization: VQ-VAE Made Simple", 2023.
+    """
+    rule = latents.FiniteScalar([levels] * latent_dim)
+    return of_codes(event_shape, rule, latent_dim, **options)
+
+
+@extends(vq_vae, fixes=("codes", "decay", "restart"))
+def lfq_vae(
+    event_shape: Sequence[int],
+    latent_dim: Bits = 7,
+    *,
+    entropy: Weight = 1.0,
+    diversity: Weight = 1.0,
+    commitment: Weight = 0.25,
+    temperature: Positive = 1.0,
+    **options,
+) -> VAE:
+    """The VAE of lookup-free quantization: the signs of a vector are its code.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Numbers in a vector: 2 to the power of it codes.
+        entropy: Weight of the entropies, see `tfvae.latents.LookupFree`.
+        diversity: Weight of the entropy of all codes beside that of each.
+        commitment: Weight of the distance of the vectors to their signs.
+        temperature: Of the probabilities that the entropies are those of.
+        **options: Further arguments of `vq_vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Yu et al., "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation", 2023.
+    """
+    rule = latents.LookupFree(
+        latent_dim,
+        entropy=entropy,
+        diversity=diversity,
+        commitment=commitment,
+        temperature=temperature,
+    )
+    return of_codes(event_shape, rule, latent_dim, **options)

@@ -39,6 +39,24 @@ def _called(value: Callable) -> str:
     return getattr(value, "__name__", repr(value))
 
 
+def _check_complete(kind: str, make: Callable, event: str | None) -> None:
+    """Refuses a class that needs more than the shape of its event, and is given by itself."""
+    needed = [
+        name
+        for name, parameter in inspect.signature(make).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    event = event or next(iter(needed), None)  # a function takes it first
+    needed = [name for name in needed if name != event]
+    if needed:
+        arguments = ", ".join(f"{name}=..." for name in needed)
+        raise UserError(
+            f"{kind}: {_called(make)} needs {', '.join(needed)} as well: give "
+            f"functools.partial(tfvae.layers.{_called(make)}, {arguments}), or the layer itself"
+        )
+
+
 def head_of(kind: str, value: object, shape: Sequence[int]) -> keras.layers.Layer:
     """The probability layer for events of a shape.
 
@@ -67,6 +85,7 @@ def head_of(kind: str, value: object, shape: Sequence[int]) -> keras.layers.Laye
                 )
             event = shape[0]
         options = {argument: event} if argument else {}
+        _check_complete(kind, make, argument)
         if kind == "posterior" and "reparameterize" in inspect.signature(make).parameters:
             options["reparameterize"] = True  # the gradient has to pass through its draws
         value = make(**options) if argument else make(event)

@@ -37,9 +37,12 @@ def load_data(
         **options: Further arguments of `tfvae.data.load`.
 
     Returns:
-        Batches of x, or of (x, label) for a recipe that takes labels.
+        Batches of x, or of (x, label) for a recipe or an objective that takes labels.
     """
-    options.setdefault("labels", recipes.takes_labels(config.recipe))
+    takes = recipes.takes_labels(config.recipe) or _objective_takes_labels(config)
+    options.setdefault("labels", takes)
+    if options["labels"] and split == config.train_split:
+        options.setdefault("labelled", config.labelled)
     likelihood = find("recipe", config.recipe).fixed.get("likelihood", config.likelihood)
     return data.load(
         config.dataset,
@@ -59,6 +62,12 @@ def data_info(config: ConfigDict, data_dir: str | os.PathLike | None = None) -> 
     """What the configuration's dataset holds."""
     size = tuple(config.image_size) or None
     return data.info(config.dataset, data_dir=data_dir, size=size, damaged=config.damaged)
+
+
+def _objective_takes_labels(config: ConfigDict) -> bool:
+    """Whether the objective has a head that tells the classes."""
+    name = part_of(config, "objective")
+    return name is not None and "classes" in find("objective", name).arguments
 
 
 def _beta(config: ConfigDict) -> float | schedules.Schedule | None:
@@ -111,6 +120,7 @@ def _model_options(config: ConfigDict, info: data.DatasetInfo) -> dict:
             )
         of_data["levels"] = info.levels
     recipe = find("recipe", config.recipe)
+    of_labels = {"classes": len(info.classes or ())} if _objective_takes_labels(config) else {}
     network = _changed(config, "network", config.network)
     options = {
         **{name: config[name] for name in of_the_model()},
@@ -118,7 +128,8 @@ def _model_options(config: ConfigDict, info: data.DatasetInfo) -> dict:
         "network_options": network or None,
         "beta": _beta(config),
         "likelihood": _part(config, "likelihood", **of_data),
-        **{axis: _part(config, axis) for axis in ("posterior", "prior", "objective")},
+        **{axis: _part(config, axis) for axis in ("posterior", "prior")},
+        "objective": _part(config, "objective", **of_labels),
         "classes": len(info.classes or ()),
     }
     own = _changed(config, "recipe", config.recipe)

@@ -203,7 +203,14 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
                     f"config.{field.name} is not set, and {name} takes {argument}: give a number "
                     f"{field.option.bounds}"
                 )
+    takes_labels = "classes" in recipe.arguments
     if config.objective is not None:
+        takes_labels |= "classes" in find("objective", config.objective).arguments
+        if {"classes"} & {*recipe.arguments} & {*find("objective", config.objective).arguments}:
+            raise UserError(
+                f"config.objective={config.objective} learns the labels, and the recipe "
+                f"{config.recipe} is told them: leave one of the two out"
+            )
         takes = find("objective", config.objective).arguments
         for name in OF_THE_OBJECTIVE:
             if config[name] is not None and name not in takes:
@@ -226,6 +233,11 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
         raise UserError(
             f"config.binarization={config.binarization} is for config.likelihood=bernoulli, not "
             f"{likelihood}: take auto or none"
+        )
+    if config.labelled is not None and not takes_labels:
+        raise UserError(
+            f"config.labelled={config.labelled}: neither the recipe {config.recipe} nor its "
+            "objective takes labels: leave it out, or take m2 or config.objective=supervised"
         )
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")

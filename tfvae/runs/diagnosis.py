@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfvae.distribute import batch_mean
 from tfvae.distributions.keras_compat import layer_method_replaced
+from tfvae.distributions.types import OfSome
 from tfvae.trainer.step import Step
 
 __all__ = ["diagnose"]
@@ -59,7 +60,7 @@ def _forward(vae, data, seed) -> tuple[list[str], Callable[[], list]]:
         total = tf.add_n([total, *(tf.cast(one, total.dtype) for one in added)])
     # The ELBO is a sum of the other terms, which say more.
     bad = sorted((name for name, term in terms.items() if not _finite(term)), key="elbo".__eq__)
-    said = [f"the term {name!r} is {float(tf.reduce_mean(terms[name])):.3g}" for name in bad[:1]]
+    said = [f"the term {name!r} is {float(_mean(terms[name])):.3g}" for name in bad[:1]]
     if found:
         said.append(f"the first layer whose output is not finite is {found[0]}")
     if not said and not _finite(total):
@@ -83,6 +84,10 @@ def _watched() -> Iterator[list[str]]:
 
     with layer_method_replaced("__call__", make):
         yield found
+
+
+def _mean(term: tf.Tensor | OfSome) -> tf.Tensor:
+    return tf.reduce_mean(term.values if isinstance(term, OfSome) else term)
 
 
 def _finite(output) -> bool:

@@ -19,6 +19,7 @@ def run(
     dataset: str = "digits",
     train_split: str = "train",
     test_split: str = "test",
+    labelled: Count | None = None,
     image_size: Sequence[int] = (),
     damaged: Literal["refuse", "skip"] = "refuse",
     binarization: Literal["auto", "none", "dynamic", "static", "threshold"] = "auto",
@@ -49,6 +50,8 @@ def run(
         dataset: A name that `tfvae.data.load` knows, such as mnist, npz:FILE or images:FOLDER.
         train_split: Examples to train on, such as train or train[:1000].
         test_split: Examples to validate and evaluate on.
+        labelled: Training examples that keep their label, where the model takes labels of which
+            some are missing; None: all.
         image_size: (height, width) that images:FOLDER and tfrecord:GLOB are resized to.
         damaged: What is done about damaged images and records; skip: they are left out, counted.
         binarization: How grey values become bits for a Bernoulli; auto: as the dataset says.

@@ -8,19 +8,28 @@ from collections.abc import Mapping, Sequence
 
 __all__ = ["table_lines"]
 
+FIRST = (
+    *(("test ELBO", "elbo"), ("test distortion", "distortion")),
+    *(("test energy", "energy"), ("test rate", "rate")),
+)
+
 
 def _row(name: str, value: str) -> str:
     return f"  {name:<28}{value}"
 
 
 def _nats(table: Mapping[str, float], name: str) -> str:
-    error = table[f"{name}_se"]
-    return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + " nats"
+    error, unit = table[f"{name}_se"], "" if name == "energy" else " nats"
+    return f"{table[name]:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "") + unit
 
 
 def _log_prob_rows(table: Mapping[str, float | str]) -> list[str]:
     """Log p(x) and the gap; where codes are too many to sum over, why there is none."""
     kind = table.get("log_prob_kind", "importance_weighted")
+    if kind == "none":
+        energy = "the likelihood is an energy, which is no density of x"
+        point = "the posterior is a point, which has no density"
+        return [_row("log p(x)", f"none: {energy if 'energy' in table else point}")]
     if kind == "elbo":
         return [_row("log p(x)", "not known: the ELBO bounds it, a code's posterior has no noise")]
     name = "log p(x), exact" if kind == "exact" else f"log p(x), {table['samples']} samples"
@@ -38,14 +47,10 @@ def table_lines(table: Mapping[str, float], metrics: Sequence[Mapping[str, str]]
     Returns:
         Lines of text; ± is the standard error over the examples.
     """
-    if table.get("log_prob_kind") == "energy":
-        lines = [
-            _row("test energy", _nats(table, "energy").removesuffix(" nats")),
-            _row("test rate", _nats(table, "rate")),
-            _row("log p(x)", "there is none: an energy is no likelihood"),
-        ]
-    else:
-        lines = [_row("test ELBO", _nats(table, "elbo")), *_log_prob_rows(table)]
+    lines = [
+        *(_row(name, _nats(table, key)) for name, key in FIRST if key in table),
+        *_log_prob_rows(table),
+    ]
     if "bits_per_dim" in table:
         lines.append(_row("bits per dimension", f"{table['bits_per_dim']:.4f}"))
     if "active_units" in table:

@@ -75,8 +75,7 @@ def _options_of(axis: str, name: str) -> dict[str, Option]:
     """What a part takes beyond the fields that all recipes share."""
     part = parts(axis)[name]
     shared = of_the_model() if axis in ("recipe", "network", "objective") else {}
-    found = {n: option for n, option in part.options.items() if n not in shared}
-    return {n: o for n, o in found.items() if n in part.own} if axis == "recipe" else found
+    return {n: option for n, option in part.options.items() if n not in shared}
 
 
 def fields_of(axis: str, name: str) -> dict[str, Field]:

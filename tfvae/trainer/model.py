@@ -39,7 +39,7 @@ from tfvae.trainer.functions import predictions, steps_on_one_device, steps_on_r
 from tfvae.trainer.input_path import InputPath
 from tfvae.trainer.monitors import give_directions
 from tfvae.trainer.progress import ProgressLine
-from tfvae.trainer.step import Step, checked
+from tfvae.trainer.step import Step, checked, terms_of_latents
 from tfvae.trainer.steps_per_call import batches_in, steps_per_call
 
 __all__ = ["Inputs", "ObjectiveModel"]
@@ -109,6 +109,7 @@ class ObjectiveModel(keras.Model):
             context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
             terms = self.objective(x, output, target=target).terms
+            terms = {**terms, **terms_of_latents(x, output)}
             own = self.objective.own_terms(x, output, seed=as_seed(0))
             if self.terms.names is None:
                 self.terms.build(["loss", *terms, *own])
@@ -187,6 +188,26 @@ class ObjectiveModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built:
             self.optimizer.build(self.trainable_variables)
+
+    @property
+    def data_shape(self) -> tuple[int, ...]:
+        """Shape of x, of one example; the model is built."""
+        return tuple(self._shapes["x_shape"][1:])
+
+    def start_anew(self, trained: list) -> None:
+        """Drops what was compiled, after a part of the built model was replaced.
+
+        Args:
+            trained: The weights that were trained before. Where they are others now, the optimizer
+                is made anew, and goes on at its step.
+        """
+        self.train_function = self.test_function = self.predict_function = None
+        if not self.compiled or _ids(trained) == _ids(self.trainable_weights):
+            return
+        step = int(self.step)
+        with self.distribute_strategy.scope():
+            self.compile_from_config(self.get_compile_config())
+        self.optimizer.iterations.assign(step)
 
     def _set_pace(self, steps: int) -> None:
         """Sets the steps in one call; what was compiled for another number is dropped."""
@@ -529,3 +550,7 @@ class ObjectiveModel(keras.Model):
     def get_metrics_result(self) -> dict:
         """The logs: the terms' means, and the present value of every scheduled number."""
         return {**super().get_metrics_result(), **self.objective.scheduled(self.step)}
+
+
+def _ids(weights: list) -> list[int]:
+    return [id(weight) for weight in weights]

@@ -8,14 +8,14 @@ from tfvae.distribute import as_seed, batch_mean, fold_in, replica_seed
 from tfvae.distribute.updates import apply_gradients
 from tfvae.distributions.keras_compat import batches_counter
 from tfvae.distributions.supports import support_of
-from tfvae.distributions.types import VAEOutput
+from tfvae.distributions.types import OfSome, VAEOutput
 from tfvae.errors import UserError
 from tfvae.latents.example_weights import example_weights
 from tfvae.objectives.checks import checked_terms
 from tfvae.trainer.branches import parts_of
 from tfvae.trainer.clipping import clipped_together
 
-__all__ = ["Step", "checked"]
+__all__ = ["Step", "checked", "terms_of_latents"]
 
 
 class Step:
@@ -143,7 +143,7 @@ class Step:
         loss = tf.add_n([loss, *penalties])
         share = batch_mean(loss, weights)
         count = tf.cast(tf.size(loss), loss.dtype)
-        totals, counts = _sums({"loss": loss, **terms}, weights)
+        totals, counts = _sums({"loss": loss, **terms, **terms_of_latents(x, output)}, weights)
         if added:  # of regularizers and add_loss
             added = tf.cast(tf.add_n(added), loss.dtype)
             share += added / model.distribute_strategy.num_replicas_in_sync
@@ -191,6 +191,14 @@ def checked(model):
     return step
 
 
+def terms_of_latents(x: tf.Tensor, output: VAEOutput) -> dict[str, tf.Tensor | OfSome]:
+    """What the latent groups have to log beside the objective's terms, checked as those are."""
+    found = {}
+    for latent in output.latents:
+        found |= checked_terms("the latent structure", x, latent.terms or {})
+    return found
+
+
 def _outside(x: tf.Tensor, output: VAEOutput) -> tf.Tensor:
     """How many examples of a batch hold values that the likelihood gives no density to."""
     return tf.math.count_nonzero(support_of(output.likelihood).outside(x), dtype=tf.float32)
@@ -200,8 +208,14 @@ def _sums(terms: dict, weights) -> tuple[dict, dict]:
     """The weighted sum of each term over the batch, and the sum of the weights, by name."""
     first = next(iter(terms.values()))
     weights = tf.ones_like(first) if weights is None else tf.cast(weights, first.dtype)
-    totals = {name: tf.reduce_sum(term * weights) for name, term in terms.items()}
-    return totals, dict.fromkeys(terms, tf.reduce_sum(weights))
+    totals, counts = {}, {}
+    everyone = tf.reduce_sum(weights)
+    for name, term in terms.items():
+        some = isinstance(term, OfSome)
+        share = weights * tf.cast(term.counts, first.dtype) if some else weights
+        totals[name] = tf.reduce_sum((term.values if some else term) * share)
+        counts[name] = tf.reduce_sum(share) if some else everyone
+    return totals, counts
 
 
 def _added(gradients: list[list]) -> list:
