@@ -163,6 +163,7 @@ CASES = {
     ],
     "SlicedWasserstein": [({"projections": 4, "draws": 30, "samples": 2}, None)],
     "AdversarialAutoencoder": [({"strength": 3.0, "units": [6]}, None)],
+    "VaeGan": [({"strength": 3.0, "beta": 0.5, "units": [6]}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
 }
 

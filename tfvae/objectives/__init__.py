@@ -17,6 +17,7 @@ from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
+from tfvae.objectives.vae_gan import VaeGan
 
 __all__ = [
     "CIWAE",
@@ -35,5 +36,6 @@ __all__ = [
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",
+    "VaeGan",
 ]
 __dir__ = public(__all__)
