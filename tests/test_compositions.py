@@ -71,6 +71,7 @@ OBJECTIVES = {
     "info_vae": lambda: objectives.InfoVAE(kernel="imq", draws=16),
     "beta_tcvae": lambda: objectives.BetaTCVAE(4.0),
     "aae": lambda: objectives.AdversarialAutoencoder(4.0, units=[8]),
+    "vae_gan": lambda: objectives.VaeGan(1.0, units=[8]),
     "factor_vae": lambda: objectives.FactorVAE(4.0, units=[8]),
 }
 CONDITIONING = {
@@ -93,6 +94,17 @@ HIERARCHIES = ("two_layer", "ladder", "vdvae")
 SEVERAL_SAMPLES = {name for name, make in OBJECTIVES.items() if make().samples}
 OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae")
 OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae", "aae")
+OF_ONE_GROUP = (
+    "dreg",
+    "piwae",
+    "beta_tcvae",
+    "factor_vae",
+    "dip_vae",
+    "info_vae",
+    "rae",
+    "aae",
+    "vae_gan",
+)
 
 
 class Composition(NamedTuple):
@@ -135,7 +147,7 @@ def _reason(c: Composition) -> str | None:
         return "take a factorized posterior"
     if c.objective == "dip_vae" and (flow or codes):
         return "not known in closed form"
-    if c.objective in ("info_vae", "rae") and codes:
+    if c.objective in ("info_vae", "rae", "vae_gan") and codes:
         return "pass none on"
     if (
         c.objective in ("info_vae", "aae")
@@ -171,7 +183,7 @@ def _cover(compositions: list[Composition], features: Callable) -> list[Composit
 
 # Objectives of the same draws and densities as "elbo", "elbo_k3" or "iwae", and a flow as prior
 # beside another one: for each of them, the parts of the other axes do the same.
-LIKE_ANOTHER = ("capacity", "geco", "stl", "rae", "aae")
+LIKE_ANOTHER = ("capacity", "geco", "stl", "rae", "aae", "vae_gan")
 
 
 def _pairs(composition: Composition) -> list:

@@ -141,6 +141,7 @@ CASES = {
         ({}, elbo),
         ({"beta": Linear(0.0, 4.0, 10), "samples": 3}, beta_elbo),
         ({"free_bits": 5.0}, free_bits),
+        ({"balance": 0.5}, elbo),  # of one group: its share is all
         ({"beta": 10.0, "capacity": 5.0}, capacity),
     ],
     "IWAE": [({"samples": 4}, bound((1, 4)))],
@@ -167,6 +168,7 @@ CASES = {
     ],
     "SlicedWasserstein": [({"projections": 4, "draws": 30, "samples": 2}, None)],
     "AdversarialAutoencoder": [({"strength": 3.0, "units": [6]}, None)],
+    "VaeGan": [({"strength": 3.0, "beta": 0.5, "units": [6]}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
 }
 

@@ -6,6 +6,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae.objectives import ELBO
+from tfvae.objectives.balancing import balance_weights
 from tfvae.schedules import Linear
 
 tfd = tfp.distributions
@@ -364,3 +365,62 @@ def test_analytic_is_refused_before_training_starts(make_vae, binary):
 def test_the_base_says_what_is_missing(batch):
     with pytest.raises(NotImplementedError, match="has to define call"):
         tfvae.objectives.Objective()(*batch())
+
+
+# KL balancing.
+
+
+def two_groups(rates, sizes=(2, 1)):
+    """Groups of these rates, [batch] each, of z of these sizes."""
+    latents = []
+    for rate, size in zip(rates, sizes, strict=True):
+        loc = np.sqrt(2 * np.float32(rate) / size)[:, None] * np.ones(size, np.float32)
+        q = tfd.Independent(tfd.Normal(tf.constant(loc), 1.0), 1)
+        p = tfd.Independent(tfd.Normal(tf.zeros(size), 1.0), 1)
+        latents.append(tfvae.Latent(q.mean(), q, p))
+    x = tf.zeros([len(rates[0]), 1])
+    return x, tfvae.VAEOutput(tuple(latents), tfd.Independent(tfd.Normal(x, 1.0), 1))
+
+
+@pytest.mark.parametrize("weights", [None, [2.0, 0.0, 1.0]])
+@pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
+def test_a_groups_rate_weighs_as_its_share_for_each_variable(weights, share):
+    rates = np.array([[6.0, 1.0, 2.0], [0.3, 0.9, 0.3]])
+    x, output = two_groups(rates)
+    each = np.average(rates, axis=1, weights=weights) / [2, 1]
+    factors = 1 - share + share * 2 * each / each.sum()
+    given = None if weights is None else tf.constant(weights)
+    loss, terms = ELBO(3.0, balance=share)(x, output, weights=given)
+    np.testing.assert_allclose(loss - terms["distortion"], 3.0 * factors @ rates, rtol=1e-5)
+    np.testing.assert_allclose(terms["rate"], rates.sum(0), rtol=1e-5)
+    floored, _ = ELBO(3.0, balance=share, free_bits=4.0)(x, output, weights=given)
+    truth = (
+        3.0 * factors @ np.where(np.average(rates, axis=1, weights=weights)[:, None] > 4, rates, 4)
+    )
+    np.testing.assert_allclose(floored - terms["distortion"], truth, rtol=1e-5)
+
+
+def test_balance_is_no_part_of_the_gradient_and_groups_without_rates_weigh_alike():
+    x, output = two_groups(np.zeros([2, 3]))
+    assert np.isfinite(ELBO(balance=1.0)(x, output).loss).all()
+    rates = tf.Variable([3.0, 1.0])
+    with tf.GradientTape() as tape:
+        weights = balance_weights(tf.unstack(rates), [1, 1])
+    assert tape.gradient(weights, rates) is None
+    assert [float(w) for w in balance_weights([tf.zeros([])] * 2, [1, 5])] == [1.0, 1.0]
+
+
+def test_balance_and_capacity_exclude_each_other():
+    x, output = two_groups(np.ones([2, 3]))
+    with pytest.raises(tfvae.UserError, match="balance weighs the rates of the groups, and capac"):
+        ELBO(balance=1.0, capacity=2.0)(x, output)
+    with pytest.raises(tfvae.UserError, match="balance takes a number up to 1, got 2"):
+        ELBO(balance=2)
+
+
+def test_the_recipes_of_hierarchies_hand_it_on():
+    vae = tfvae.recipes.ladder_vae((8, 8, 1), 4, hidden=(8,), balance=Linear(1.0, 0.0, 10))
+    assert float(vae.objective.balance(5)) == 0.5
+    assert float(vae.objective.beta(0)) == 0.0
+    with pytest.raises(tfvae.UserError, match="balance: IWAE does not take it"):
+        tfvae.recipes.two_layer_vae((8, 8, 1), 4, objective="iwae", balance=1.0)

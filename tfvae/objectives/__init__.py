@@ -18,6 +18,7 @@ from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
 from tfvae.objectives.supervised import Supervised
+from tfvae.objectives.vae_gan import VaeGan
 
 __all__ = [
     "CIWAE",
@@ -37,5 +38,6 @@ __all__ = [
     "ScheduledNumber",
     "SlicedWasserstein",
     "Supervised",
+    "VaeGan",
 ]
 __dir__ = public(__all__)

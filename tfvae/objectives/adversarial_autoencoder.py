@@ -7,7 +7,6 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from tfvae.distribute import global_batch
 from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.objectives.adversary import (
@@ -15,6 +14,7 @@ from tfvae.objectives.adversary import (
     discriminator_loss,
     flat_codes,
     hidden_layers,
+    prior_draws,
 )
 from tfvae.objectives.latents import refuse_no_gradient, shared_prior
 from tfvae.objectives.scheduled_number import ScheduledNumber
@@ -105,10 +105,8 @@ class AdversarialAutoencoder(Adversarial):
     ) -> dict[str, tf.Tensor]:
         """The discriminator's loss on the batch's codes and as many draws of the prior."""
         z = tf.stop_gradient(flat_codes(output, NAME, REASON))
-        everyone, start = global_batch(z[:, :1])
-        prior = output.latents[0].prior.sample(tf.shape(everyone)[0], seed=seed)
-        prior = tf.reshape(prior[start : start + tf.shape(z)[0]], tf.shape(z))
-        real, fake = self.log_ratio(tf.stop_gradient(tf.cast(prior, z.dtype))), self.log_ratio(z)
+        prior = tf.reshape(prior_draws(output, seed), tf.shape(z))
+        real, fake = self.log_ratio(prior), self.log_ratio(z)
         return {"discriminator_loss": discriminator_loss(real, fake)}
 
     def get_config(self) -> dict:

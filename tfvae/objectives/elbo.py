@@ -8,12 +8,13 @@ import keras
 import tensorflow as tf
 
 from tfvae.distribute import all_replicas_sum
-from tfvae.distributions.elbo import elbo
+from tfvae.distributions.elbo import EvidenceLowerBound, elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
+from tfvae.objectives.balancing import balance_weights
 from tfvae.objectives.base import Objective
 from tfvae.objectives.scheduled_number import ScheduledNumber
-from tfvae.options.bounds import Count, Weight
+from tfvae.options.bounds import Count, Share, Weight
 from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
@@ -34,14 +35,18 @@ class ELBO(Objective):
 
     With `free_bits` λ, a group's rate counts as max(λ, mean of its KL over the batch): below λ
     nats there is no pressure on it. With `capacity` C, the rate is held at C instead of pressed
-    down: loss = distortion + β |mean KL − C|. With sample weights both means are weighted. The
-    logged `elbo` is the one of β = 1 always.
+    down: loss = distortion + β |mean KL − C|. With `balance` b, a group's rate weighs
+    1 − b + b times its share of all rates, for each of its variables, see `balance_weights`: the
+    groups of a hierarchy are pressed down in proportion to what they carry. With sample weights
+    these means are weighted. The logged `elbo` is the one of β = 1 always.
 
     Args:
         beta: Weight of the rate. As the next two, a number, a schedule of `tfvae.schedules` or of
             Keras, or a function of the step; `objective.beta = 0.5` works at any time.
         free_bits: λ, nats per latent group (one group for a flat model).
         capacity: C, nats; None: no target. Not with `free_bits`.
+        balance: b, from 0 to 1, for a model of several groups; the paper has 1 in its warm-up and 0
+            thereafter, `Linear(1.0, 0.0, steps)`. Not with `capacity`.
         samples: Posterior samples per example, over which the distortion is averaged.
         kl: `"auto"`, `"analytic"` or `"monte_carlo"`.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -58,11 +63,14 @@ class ELBO(Objective):
         Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016,
         Eq. 15 of Appendix C.8 (free bits).
         Burgess et al., "Understanding Disentangling in beta-VAE", 2018, Eq. 8 (capacity).
+        Vahdat and Kautz, "NVAE: A Deep Hierarchical Variational Autoencoder", 2020, Appendix A
+        (balance).
     """
 
     beta = ScheduledNumber(low=0.0)
     free_bits = ScheduledNumber(low=0.0, optional=True, instead_of="capacity")
     capacity = ScheduledNumber(low=0.0, optional=True, instead_of="free_bits")
+    balance = ScheduledNumber(low=0.0, high=1.0, optional=True)
 
     def __init__(
         self,
@@ -70,6 +78,7 @@ class ELBO(Objective):
         *,
         free_bits: Weight | Scheduled | None = None,
         capacity: Weight | Scheduled | None = None,
+        balance: Share | Scheduled | None = None,
         samples: Count = 1,
         kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
         **kwargs: Unpack[LayerOptions],
@@ -80,32 +89,48 @@ class ELBO(Objective):
         self.beta = beta
         self.free_bits = free_bits
         self.capacity = capacity
+        self.balance = balance
 
     @property
     def per_example(self) -> bool:
-        """Whether there is neither a floor nor a target for the batch's mean rate."""
-        return self.free_bits is None and self.capacity is None
+        """Whether nothing depends on the batch's mean rate: no floor, no target, no balance."""
+        return all(n is None for n in (self.free_bits, self.capacity, self.balance))
 
     def call(
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
     ) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
         bound = elbo(x, output, kl=self.kl)
-        penalty = bound.rate
+        rates = bound.rates
         if self.free_bits is not None:
             floor = self.free_bits(step)
             # Per example, so that the mean over the batch is max(floor, mean rate).
-            penalty = tf.add_n(
-                [
-                    tf.where(_global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
-                    for rate in bound.rates
-                ]
-            )
-        elif self.capacity is not None:
-            excess = bound.rate - self.capacity(step)
+            rates = [
+                tf.where(_global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
+                for rate in rates
+            ]
+        if self.balance is not None:
+            factors = self._factors(bound, output, step, weights)
+            rates = [factor * rate for factor, rate in zip(factors, rates, strict=True)]
+        penalty = tf.add_n(list(rates))
+        if self.capacity is not None:
+            excess = penalty - self.capacity(step)
             penalty = tf.sign(_global_mean(excess, weights)) * excess
         loss = bound.distortion + self.beta(step) * penalty
         return ObjectiveOutput(loss, self.elbo_terms(x, output, bound))
+
+    def _factors(
+        self, bound: EvidenceLowerBound, output: VAEOutput, step, weights: tf.Tensor | None
+    ) -> list[tf.Tensor]:
+        """What balances the rates of the groups."""
+        if self.capacity is not None:
+            raise UserError(
+                "balance weighs the rates of the groups, and capacity holds their sum at a target: "
+                "give one of them, and None for the other"
+            )
+        means = [_global_mean(rate, weights) for rate in bound.rates]
+        sizes = [latent.posterior.event_shape.num_elements() for latent in output.latents]
+        return balance_weights(means, sizes, tf.cast(self.balance(step), means[0].dtype))
 
     def get_config(self) -> dict:
         """Configuration for saving."""

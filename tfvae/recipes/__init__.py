@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tfvae import options
 from tfvae.lazy import public
-from tfvae.recipes.adversarial import aae
+from tfvae.recipes.adversarial import aae, vae_gan
 from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
@@ -70,6 +70,7 @@ __all__ = [
     "takes_labels",
     "two_layer_vae",
     "vae",
+    "vae_gan",
     "vamp_vae",
     "vdvae",
     "vq_vae",

@@ -77,6 +77,7 @@ def two_layer_vae(
     upper_hidden: Widths = (100, 100),
     activation: str = "tanh",
     warm_up: Number = 1000,
+    balance: Share | Scheduled | None = None,
     network: str | Trunks = "mlp",
     hidden: Widths = (200, 200),
     network_options: Mapping | None = None,
@@ -95,6 +96,7 @@ def two_layer_vae(
         activation: Keras activation of all hidden layers of an MLP.
         warm_up: Steps over which beta rises from zero, where it is a number. Without it the upper
             layer may stay unused (Sønderby et al., "Ladder Variational Autoencoders", 2016).
+        balance: From 0 to 1: how far a group's rate weighs as its share, see `ELBO`; None: not.
         network: As in `vae`.
         hidden: Units of the encoder's MLP; the decoder's has them in reverse.
         network_options: As in `vae`.
@@ -118,7 +120,7 @@ def two_layer_vae(
         generation=[*top, normals(upper_hidden[::-1], lower)],
         conditioner=conditioner,
     )
-    options |= {"conditioner": conditioner, "warm_up": warm_up}
+    options |= {"conditioner": conditioner, "warm_up": warm_up, "balance": balance}
     return _structured(event_shape, [down], up, structure, **options)
 
 
@@ -129,6 +131,7 @@ def ladder_vae(
     *,
     levels: Depth = 3,
     warm_up: Number = 1000,
+    balance: Share | Scheduled | None = None,
     network: str | Trunks = "mlp",
     hidden: Widths = (200, 200),
     network_options: Mapping | None = None,
@@ -145,6 +148,7 @@ def ladder_vae(
         latent_dim: Number of latent variables of the lowest level.
         levels: Number of levels.
         warm_up: Steps over which beta rises from zero, where it is a number.
+        balance: From 0 to 1: how far a group's rate weighs as its share, see `ELBO`; None: not.
         network: Trunk of the lowest level, as in `vae`.
         hidden: Units of the MLPs of the lowest level.
         network_options: As in `vae`.
@@ -164,7 +168,7 @@ def ladder_vae(
     blocks = [latents.LadderBlock(sizes[k], k, above[k]) for k in reversed(range(levels))]
     stages = [down, *(networks.MLP(n) for n in units[1:])]
     structure = latents.TopDown(blocks, conditioner=conditioner)
-    options |= {"conditioner": conditioner, "warm_up": warm_up}
+    options |= {"conditioner": conditioner, "warm_up": warm_up, "balance": balance}
     return _structured(event_shape, stages, up, structure, **options)
 
 
@@ -178,6 +182,7 @@ def vdvae(
     filters: Count = 64,
     bottleneck: Share = 0.25,
     warm_up: Number = 1000,
+    balance: Share | Scheduled | None = None,
     conditioner: keras.layers.Layer | None = None,
     **options,
 ) -> VAE:
@@ -194,6 +199,7 @@ def vdvae(
         filters: Channels of the state.
         bottleneck: Channels inside the bottlenecks, as a share of `filters`.
         warm_up: Steps over which beta rises from zero, where it is a number.
+        balance: From 0 to 1: how far a group's rate weighs as its share, see `ELBO`; None: not.
         conditioner: Keras layer from the context to a vector, for a conditional model.
         **options: Further arguments of `vae`.
 
@@ -224,5 +230,5 @@ def vdvae(
         up = networks.ConvUp([filters] * doublings, event_shape[:2], activation="gelu")
 
     structure = latents.TopDown(blocks, conditioner=conditioner)
-    options |= {"conditioner": conditioner, "warm_up": warm_up}
+    options |= {"conditioner": conditioner, "warm_up": warm_up, "balance": balance}
     return _structured(event_shape, stages, up, structure, **options)
