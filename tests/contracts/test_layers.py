@@ -58,6 +58,7 @@ from tfvae.layers import (
     PlanarFlow,
     PowerSpherical,
     RadialFlow,
+    RelaxedBernoulli,
     RelaxedOneHotCategorical,
     SplineCouplingFlow,
     SylvesterFlow,
@@ -232,6 +233,10 @@ def relaxed(params, x):
         + (logits - (tau + 1) * np.log(x)).sum(-1)
         - 3 * special.logsumexp(logits - tau * np.log(x), axis=-1)
     )
+
+
+def relaxed_bernoulli(logits, x):
+    return total(stats.logistic.logpdf(special.logit(x), logits / 0.7, 1 / 0.7) - np.log(x - x**2))
 
 
 def made(x, order=(1, 2, 3), context=0.0):
@@ -597,6 +602,12 @@ CASES = {
         vertices(2, 3),
         one_hot,
         6,
+    ),
+    "relaxed bernoulli": Case(
+        of(RelaxedBernoulli, 3, temperature=0.7),
+        lambda rng: rng.uniform(0.1, 0.9, (N, 3)),
+        relaxed_bernoulli,
+        3,
     ),
     "inverse autoregressive": Case(
         of(

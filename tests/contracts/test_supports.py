@@ -53,6 +53,11 @@ OUTSIDE = {
         lambda: layers.RelaxedOneHotCategorical(3),
         *([0.2, 0.3, 0.5], [[0, 0, 1], [0.5, 0.6, 0.5], [-1, 1, 1], [np.nan, 0.5, 0.5]]),
     ),
+    "relaxed bernoulli": (lambda: layers.RelaxedBernoulli(2), *UNIT),
+    "straight through bernoulli": (
+        lambda: layers.RelaxedBernoulli(2, straight_through=True),
+        *(1.0, [-1.0, 0.5, 2.0, np.nan, np.inf]),
+    ),
     "von mises fisher": (lambda: layers.VonMisesFisher(3), *SPHERE),
     "power spherical": (lambda: layers.PowerSpherical(3), *SPHERE),
 }

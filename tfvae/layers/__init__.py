@@ -53,6 +53,7 @@ from tfvae.layers.ordinal import IndependentOrdinal
 from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poisson import IndependentPoisson
 from tfvae.layers.radial_flow import RadialFlow
+from tfvae.layers.relaxed_bernoulli import RelaxedBernoulli
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
 from tfvae.layers.spline_coupling_flow import SplineCouplingFlow
@@ -120,6 +121,7 @@ __all__ = [
     "PlanarFlow",
     "PowerSpherical",
     "RadialFlow",
+    "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
     "SplineCouplingFlow",
     "SylvesterFlow",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tfvae import options
 from tfvae.lazy import public
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
+from tfvae.recipes.discrete import categorical_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
@@ -21,6 +22,7 @@ __all__ = [
     "annealed_vae",
     "beta_tcvae",
     "beta_vae",
+    "categorical_vae",
     "ciwae",
     "conditional_vae",
     "dip_vae",

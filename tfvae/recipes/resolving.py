@@ -148,7 +148,8 @@ def prior_of(value: object, head: keras.layers.Layer, conditioner: keras.layers.
 def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
     """The uniform prior of a posterior that is not on all real numbers.
 
-    A density on the sphere or the simplex has no KL from one on the space around it.
+    A density on the sphere, the simplex or between 0 and 1 has no KL from one on the space
+    around it.
 
     Args:
         head: The posterior's layer.
@@ -159,6 +160,10 @@ def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
     event = getattr(head, "event_shape", None)
     if isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
         return SphericalUniform()
+    if isinstance(head, layers.RelaxedBernoulli):
+        zeros = tf.zeros(event)
+        one = tfd.Bernoulli(zeros, dtype=tf.float32) if head.straight_through else None
+        return tfd.Independent(one or tfd.Uniform(zeros, 1.0), len(event))
     if isinstance(head, layers.RelaxedOneHotCategorical):
         if head.straight_through:
             one = tfd.OneHotCategorical(logits=tf.zeros(event), dtype=tf.float32)
