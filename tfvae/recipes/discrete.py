@@ -29,10 +29,12 @@ def categorical_vae(
     temperature: Positive = 1.0,
     end_temperature: Positive = 0.5,
     cooling_steps: Number = 5000,
-    straight_through: bool = True,
     **options,
 ) -> VAE:
     """The VAE of categorical latent variables: Gumbel-softmax at a temperature that falls.
+
+    z is one-hot, and only its gradient that of the relaxation (straight-through): the rate is
+    exact, and the ELBO that of the categorical model.
 
     Args:
         event_shape: Shape of one example, channels last.
@@ -41,21 +43,19 @@ def categorical_vae(
         temperature: Of the relaxation, at the start.
         end_temperature: What it falls to.
         cooling_steps: Steps that it takes.
-        straight_through: Whether z is one-hot and only its gradient that of the relaxation: the
-            rate is exact then, and the ELBO is that of the categorical model. Otherwise z lies on
-            the simplex, and so does the prior.
         **options: Further arguments of `vae`.
 
     Returns:
         The model, uncompiled.
 
     References:
-        Jang, Gu, Poole, "Categorical Reparameterization with Gumbel-Softmax", 2017.
+        Jang, Gu, Poole, "Categorical Reparameterization with Gumbel-Softmax", 2017,
+        Section 2.2.
         Maddison, Mnih, Teh, "The Concrete Distribution", 2017.
     """
     posterior = layers.RelaxedOneHotCategorical(
         (latent_dim, categories),
         temperature=cooling(temperature, end_temperature, cooling_steps),
-        straight_through=straight_through,
+        straight_through=True,
     )
     return of_one_group(event_shape, (latent_dim, categories), posterior=posterior, **options)
