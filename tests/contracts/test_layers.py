@@ -57,6 +57,7 @@ from tfvae.layers import (
     OptimalScaleNormal,
     PlanarFlow,
     PowerSpherical,
+    Product,
     RadialFlow,
     RelaxedBernoulli,
     RelaxedOneHotCategorical,
@@ -237,6 +238,11 @@ def relaxed(params, x):
 
 def relaxed_bernoulli(logits, x):
     return total(stats.logistic.logpdf(special.logit(x), logits / 0.7, 1 / 0.7) - np.log(x - x**2))
+
+
+def product(params, x):
+    loc, raw, logits = np.split(params, [2, 4], axis=-1)
+    return total(stats.norm.logpdf(x[:, :2], loc, positive(raw))) + one_hot(logits, x[:, 2:])
 
 
 def made(x, order=(1, 2, 3), context=0.0):
@@ -602,6 +608,12 @@ CASES = {
         vertices(2, 3),
         one_hot,
         6,
+    ),
+    "product": Case(
+        lambda **more: [Product([IndependentNormal(2), OneHotCategorical(3)], **more)],
+        lambda rng: np.concatenate([rng.normal(size=(N, 2)), vertices(3)(rng)], axis=1),
+        product,
+        7,
     ),
     "relaxed bernoulli": Case(
         of(RelaxedBernoulli, 3, temperature=0.7),

@@ -58,6 +58,7 @@ OUTSIDE = {
         lambda: layers.RelaxedBernoulli(2, straight_through=True),
         *(1.0, [-1.0, 0.5, 2.0, np.nan, np.inf]),
     ),
+    "product": (lambda: layers.Product([layers.IndependentPoisson(2)]), *COUNTS),
     "von mises fisher": (lambda: layers.VonMisesFisher(3), *SPHERE),
     "power spherical": (lambda: layers.PowerSpherical(3), *SPHERE),
 }

@@ -52,6 +52,7 @@ from tfvae.layers.optimal_scale_normal import OptimalScaleNormal
 from tfvae.layers.ordinal import IndependentOrdinal
 from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poisson import IndependentPoisson
+from tfvae.layers.product import Product
 from tfvae.layers.radial_flow import RadialFlow
 from tfvae.layers.relaxed_bernoulli import RelaxedBernoulli
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
@@ -120,6 +121,7 @@ __all__ = [
     "OptimalScaleNormal",
     "PlanarFlow",
     "PowerSpherical",
+    "Product",
     "RadialFlow",
     "RelaxedBernoulli",
     "RelaxedOneHotCategorical",

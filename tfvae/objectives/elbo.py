@@ -17,10 +17,10 @@ from tfvae.options.bounds import Count, Weight
 from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
-__all__ = ["ELBO"]
+__all__ = ["ELBO", "global_mean"]
 
 
-def _global_mean(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
+def global_mean(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
     """The weighted mean of `[batch]` over all replicas, as a constant of the gradient."""
     values = tf.stop_gradient(values)
     weights = tf.ones_like(values) if weights is None else tf.cast(weights, values.dtype)
@@ -97,13 +97,13 @@ class ELBO(Objective):
             # Per example, so that the mean over the batch is max(floor, mean rate).
             penalty = tf.add_n(
                 [
-                    tf.where(_global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
+                    tf.where(global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
                     for rate in bound.rates
                 ]
             )
         elif self.capacity is not None:
             excess = bound.rate - self.capacity(step)
-            penalty = tf.sign(_global_mean(excess, weights)) * excess
+            penalty = tf.sign(global_mean(excess, weights)) * excess
         loss = bound.distortion + self.beta(step) * penalty
         return ObjectiveOutput(loss, self.elbo_terms(x, output, bound))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tfvae import options
 from tfvae.lazy import public
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
-from tfvae.recipes.discrete import categorical_vae
+from tfvae.recipes.discrete import categorical_vae, joint_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
@@ -36,6 +36,7 @@ __all__ = [
     "iaf_vae",
     "info_vae",
     "iwae",
+    "joint_vae",
     "ladder_vae",
     "lfq_vae",
     "logcosh_vae",

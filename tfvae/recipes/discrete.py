@@ -1,23 +1,23 @@
-"""Latent variables that are categorical, with the gradient of a relaxation."""
+"""Latent variables that are categorical, alone or beside continuous ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tfvae import layers, schedules
-from tfvae.options.bounds import Count, Levels, Number, Positive
+from tfvae import layers
+from tfvae.objectives import JointCapacity
+from tfvae.options.bounds import Count, Levels, Number, Positive, Weight
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import of_one_group, vae
+from tfvae.schedules import Linear
 from tfvae.vae import VAE
 
-__all__ = ["categorical_vae", "cooling"]
+__all__ = ["categorical_vae", "joint_vae"]
 
 
-def cooling(temperature: float, end_temperature: float, steps: int) -> float | Callable:
-    """A temperature that falls to its end along a line; a number where it takes no steps."""
-    if not steps or temperature == end_temperature:
-        return end_temperature
-    return schedules.Linear(temperature, end_temperature, steps)
+def along_a_line(start: float, end: float, steps: int) -> float | Callable:
+    """A number that goes to its end along a line; the end itself where that takes no steps."""
+    return Linear(start, end, steps) if steps and start != end else end
 
 
 @extends(vae, fixes=("posterior",))
@@ -55,7 +55,66 @@ def categorical_vae(
     """
     posterior = layers.RelaxedOneHotCategorical(
         (latent_dim, categories),
-        temperature=cooling(temperature, end_temperature, cooling_steps),
+        temperature=along_a_line(temperature, end_temperature, cooling_steps),
         straight_through=True,
     )
     return of_one_group(event_shape, (latent_dim, categories), posterior=posterior, **options)
+
+
+@extends(
+    vae, fixes=("posterior", "prior", "objective", "beta", "free_bits", "capacity", "samples", "kl")
+)
+def joint_vae(
+    event_shape: Sequence[int],
+    latent_dim: Count = 10,
+    *,
+    discrete: Count = 1,
+    categories: Levels = 10,
+    gamma: Weight = 30.0,
+    continuous_capacity: Weight = 5.0,
+    discrete_capacity: Weight = 5.0,
+    capacity_steps: Number = 10_000,
+    temperature: Positive = 0.67,
+    **options,
+) -> VAE:
+    """The JointVAE: continuous and discrete latent variables, a target of the rate for each kind.
+
+    z is `latent_dim` normal numbers, and behind them the one-hot vectors of the categorical
+    variables, whose gradient is that of their relaxation (straight-through).
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of continuous latent variables.
+        discrete: Number of categorical ones.
+        categories: Values of each of these.
+        gamma: Weight of the distances of both rates from their targets.
+        continuous_capacity: Target of the continuous variables' rate, nats.
+        discrete_capacity: Target of the discrete variables' rate, nats; at most what they can tell.
+        capacity_steps: Training steps in which the targets rise from 0; the paper has 25,000.
+        temperature: Of the relaxation.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Dupont, "Learning Disentangled Joint Continuous and Discrete Representations", 2018.
+    """
+    posterior = layers.Product(
+        [
+            layers.IndependentNormal(latent_dim),
+            layers.RelaxedOneHotCategorical(
+                (discrete, categories), temperature=temperature, straight_through=True
+            ),
+        ]
+    )
+    objective = JointCapacity(
+        gamma,
+        along_a_line(0.0, continuous_capacity, capacity_steps),
+        along_a_line(0.0, discrete_capacity, capacity_steps),
+    )
+    numbers = {"beta": None, "free_bits": None, "capacity": None, "samples": None, "kl": None}
+    return of_one_group(
+        event_shape, posterior.event_shape, posterior=posterior, prior=None, objective=objective,
+        **numbers, **options,
+    )  # fmt: skip

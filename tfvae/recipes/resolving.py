@@ -15,7 +15,7 @@ from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.objectives import ELBO, Objective
 from tfvae.options import find
-from tfvae.priors import Prior, SphericalUniform
+from tfvae.priors import Prior, ProductPrior, SphericalUniform, StandardNormal
 
 tfd = tfp.distributions
 
@@ -158,8 +158,10 @@ def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
         The prior, or None where the standard normal has the posterior's support.
     """
     event = getattr(head, "event_shape", None)
+    if isinstance(head, layers.Product):
+        return ProductPrior([uniform_of(p) or StandardNormal(p.event_shape) for p in head.parts])
     if isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
-        return SphericalUniform()
+        return SphericalUniform(event)
     if isinstance(head, layers.RelaxedBernoulli):
         zeros = tf.zeros(event)
         one = tfd.Bernoulli(zeros, dtype=tf.float32) if head.straight_through else None
