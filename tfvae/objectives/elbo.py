@@ -7,25 +7,17 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from tfvae.distribute import all_replicas_sum
 from tfvae.distributions.elbo import elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.base import Objective
+from tfvae.objectives.global_mean import global_mean
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Count, Weight
 from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
-__all__ = ["ELBO", "global_mean"]
-
-
-def global_mean(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
-    """The weighted mean of `[batch]` over all replicas, as a constant of the gradient."""
-    values = tf.stop_gradient(values)
-    weights = tf.ones_like(values) if weights is None else tf.cast(weights, values.dtype)
-    total = all_replicas_sum(tf.stack([tf.reduce_sum(weights * values), tf.reduce_sum(weights)]))
-    return tf.math.divide_no_nan(total[0], total[1])
+__all__ = ["ELBO"]
 
 
 @keras.saving.register_keras_serializable(package="tfvae")

@@ -15,7 +15,7 @@ from tfvae.distributions.product import Product
 from tfvae.distributions.spaces import DISCRETE, ONE_HOT, space_of
 from tfvae.distributions.types import Latent, ObjectiveOutput, VAEOutput
 from tfvae.objectives.base import Objective
-from tfvae.objectives.elbo import global_mean
+from tfvae.objectives.global_mean import global_mean
 from tfvae.objectives.latents import one_group
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Weight
