@@ -28,6 +28,7 @@ FLOORS = [
 # Parts whose very definition is a composition of others.
 MADE_OF = {
     "tfvae.layers.mixture": {"tfvae.layers.normal", "tfvae.layers.logistic"},
+    "tfvae.priors.product": {"tfvae.priors.fixed"},
     "tfvae.layers.mixture_one_hot": {"tfvae.layers.mixture", "tfvae.layers.one_hot_categorical"},
     "tfvae.objectives.supervised": {"tfvae.objectives.elbo"},
 }

@@ -269,6 +269,20 @@ def test_pseudo_inputs_lie_where_the_likelihood_has_its_values(likelihood, low, 
         assert (vae.prior.low, vae.prior.high) == (low, high)
 
 
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_categorical_latents_are_one_hot_at_a_temperature_that_falls(network):
+    vae = recipes.categorical_vae(SHAPE, 3, categories=4, cooling_steps=10, **small(network))
+    assert float(vae.encoder.head.temperature(5)) == 0.75
+    x = images("bernoulli")
+    (latent,) = vae(x, samples=2).latents
+    np.testing.assert_allclose(
+        np.sort(latent.z, axis=-1), [[[[0, 0, 0, 1]] * 3] * 12] * 2, atol=1e-6
+    )
+    rate = tfvae.distributions.kl_divergence(latent)
+    np.testing.assert_allclose(rate, 3 * np.log(4) - latent.posterior.entropy(), atol=1e-5)
+    assert recipes.categorical_vae(SHAPE, 3, cooling_steps=0).encoder.head.temperature == 0.5
+
+
 @pytest.mark.parametrize("posterior", ["von_mises_fisher", "power_spherical"])
 def test_a_posterior_on_the_sphere_has_a_prior_on_it(posterior):
     vae = recipes.vae(SHAPE, 3, hidden=(4,), posterior=posterior)

@@ -86,6 +86,9 @@ CASES = {
         one_group(lambda: priors.MaskedAutoregressiveFlow(2, [4])),
         one_group(lambda: priors.Standardized(priors.RealNVP(2, [4]))),
         one_group(lambda: priors.ConditionalNormal(one_hot()), labels=True),
+        one_group(
+            lambda: priors.ProductPrior([priors.StandardNormal(1), priors.StandardNormal(1)])
+        ),
     ],
     "Hamiltonian": [
         (

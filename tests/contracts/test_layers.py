@@ -61,7 +61,9 @@ from tfvae.layers import (
     PlanarFlow,
     PoincareNormal,
     PowerSpherical,
+    Product,
     RadialFlow,
+    RelaxedBernoulli,
     RelaxedOneHotCategorical,
     SpectralNorm,
     SplineCouplingFlow,
@@ -237,6 +239,15 @@ def relaxed(params, x):
         + (logits - (tau + 1) * np.log(x)).sum(-1)
         - 3 * special.logsumexp(logits - tau * np.log(x), axis=-1)
     )
+
+
+def relaxed_bernoulli(logits, x):
+    return total(stats.logistic.logpdf(special.logit(x), logits / 0.7, 1 / 0.7) - np.log(x - x**2))
+
+
+def product(params, x):
+    loc, raw, logits = np.split(params, [2, 4], axis=-1)
+    return total(stats.norm.logpdf(x[:, :2], loc, positive(raw))) + one_hot(logits, x[:, 2:])
 
 
 def made(x, order=(1, 2, 3), context=0.0):
@@ -680,6 +691,18 @@ CASES = {
         vertices(2, 3),
         one_hot,
         6,
+    ),
+    "product": Case(
+        lambda **more: [Product([IndependentNormal(2), OneHotCategorical(3)], **more)],
+        lambda rng: np.concatenate([rng.normal(size=(N, 2)), vertices(3)(rng)], axis=1),
+        product,
+        7,
+    ),
+    "relaxed bernoulli": Case(
+        of(RelaxedBernoulli, 3, temperature=0.7),
+        lambda rng: rng.uniform(0.1, 0.9, (N, 3)),
+        relaxed_bernoulli,
+        3,
     ),
     "inverse autoregressive": Case(
         of(

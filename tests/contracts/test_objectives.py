@@ -153,6 +153,7 @@ CASES = {
         ({"alpha": 0.6, "samples": 4, "gradient": "dreg"}, renyi(0.6)),
     ],
     "BetaTCVAE": [({"beta": 3.0, "examples": 40}, None)],
+    "JointCapacity": [({"gamma": 10.0, "continuous": 5.0}, capacity)],  # one part
     "DipVAE": [
         ({"off_diagonal": 4.0, "diagonal": 3.0, "kind": "i"}, dip("i")),
         ({"off_diagonal": 4.0, "diagonal": 3.0, "kind": "ii"}, dip("ii")),

@@ -51,6 +51,12 @@ CASES = {
     "RealNVP": (lambda: priors.RealNVP(2, [4]), {}),
     "MaskedAutoregressiveFlow": (lambda: priors.MaskedAutoregressiveFlow(2, [4]), {}),
     "Standardized": (lambda: priors.Standardized(priors.MixtureOfNormals(2)), {}),
+    "ProductPrior": (
+        lambda: priors.ProductPrior(
+            [priors.StandardNormal(1), priors.MixtureOfNormals(2, event_shape=1)]
+        ),
+        {},
+    ),
     "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
 }
 # Not on the plane: tests/priors/test_spherical_uniform.py and tests/distributions/test_poincare.py

@@ -57,6 +57,12 @@ OUTSIDE = {
         lambda: layers.PoincareNormal(2),
         *([0.1, -0.3], [[1.0, 0.0], [0.8, 0.8], [np.inf, 0], [np.nan, 0]]),
     ),
+    "relaxed bernoulli": (lambda: layers.RelaxedBernoulli(2), *UNIT),
+    "straight through bernoulli": (
+        lambda: layers.RelaxedBernoulli(2, straight_through=True),
+        *(1.0, [-1.0, 0.5, 2.0, np.nan, np.inf]),
+    ),
+    "product": (lambda: layers.Product([layers.IndependentPoisson(2)]), *COUNTS),
     "von mises fisher": (lambda: layers.VonMisesFisher(3), *SPHERE),
     "power spherical": (lambda: layers.PowerSpherical(3), *SPHERE),
 }

@@ -113,6 +113,7 @@ POSTERIORS = {
     "relaxed": lambda: tfvae.layers.RelaxedOneHotCategorical(3),
     "pieces": lambda: tfvae.layers.RelaxedOneHotCategorical((2, 3)),
     "straight through": lambda: tfvae.layers.RelaxedOneHotCategorical(3, straight_through=True),
+    "relaxed 0 and 1": lambda: tfvae.layers.RelaxedBernoulli(3),
     "sphere": lambda: tfvae.layers.PowerSpherical(3),
     "0 and 1": lambda: tfvae.layers.IndependentBernoulli(3),
     "above 0": lambda: tfvae.layers.TransformedDistribution(

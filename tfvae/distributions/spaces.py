@@ -12,6 +12,7 @@ from tfvae.distributions.batch_axes import Unfolded
 from tfvae.distributions.coercible import concrete
 from tfvae.distributions.expected import Expected
 from tfvae.distributions.poincare import WrappedNormalOnBall
+from tfvae.distributions.product import Product
 from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 
@@ -129,6 +130,18 @@ def _image(bijector: tfb.Bijector, space: Space | None) -> Space | None:
     return SIMPLEX if isinstance(bijector, tfb.SoftmaxCentered) else None
 
 
+def _of_product(distribution: Product) -> Space | None:
+    """The space of several parts: that of all of them, or the parts' one behind the other."""
+    spaces = [space_of(part) for part in distribution.parts]
+    if None in spaces:
+        return None
+    if all(space is REAL for space in spaces):
+        return REAL
+    sizes = [part.event_shape.num_elements() for part in distribution.parts]
+    name = " and ".join(f"{s} in {n} numbers" for s, n in zip(spaces, sizes, strict=True))
+    return Space(name, "tfvae.priors.ProductPrior([...]) of a prior for each part")
+
+
 def space_of(distribution: tfd.Distribution) -> Space | None:
     """The space on which a distribution is a density.
 
@@ -152,6 +165,8 @@ def space_of(distribution: tfd.Distribution) -> Space | None:
         return space_of(distribution.components_distribution)
     if isinstance(distribution, WrappedNormalOnBall):
         return _ball(distribution.radius)
+    if isinstance(distribution, Product):
+        return _of_product(distribution)
     for known, space in _OF_CLASS.items():
         if isinstance(distribution, known):
             return space

@@ -56,7 +56,9 @@ from tfvae.layers.perceptual_distance import PerceptualDistance
 from tfvae.layers.planar_flow import PlanarFlow
 from tfvae.layers.poincare_normal import PoincareNormal
 from tfvae.layers.poisson import IndependentPoisson
+from tfvae.layers.product import Product
 from tfvae.layers.radial_flow import RadialFlow
+from tfvae.layers.relaxed_bernoulli import RelaxedBernoulli
 from tfvae.layers.relaxed_one_hot import RelaxedOneHotCategorical
 from tfvae.layers.spectral_norm import SpectralNorm
 from tfvae.layers.spherical import PowerSpherical, VonMisesFisher
@@ -128,7 +130,9 @@ __all__ = [
     "PlanarFlow",
     "PoincareNormal",
     "PowerSpherical",
+    "Product",
     "RadialFlow",
+    "RelaxedBernoulli",
     "RelaxedOneHotCategorical",
     "SpectralNorm",
     "SplineCouplingFlow",

@@ -11,6 +11,7 @@ from tfvae.objectives.factor_vae import FactorVAE
 from tfvae.objectives.geco import GECO
 from tfvae.objectives.info_vae import InfoVAE
 from tfvae.objectives.iwae import IWAE
+from tfvae.objectives.joint_capacity import JointCapacity
 from tfvae.objectives.miwae import MIWAE
 from tfvae.objectives.piwae import PIWAE
 from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
@@ -32,6 +33,7 @@ __all__ = [
     "DipVAE",
     "FactorVAE",
     "InfoVAE",
+    "JointCapacity",
     "Objective",
     "RegularizedAutoencoder",
     "Renyi",

@@ -7,26 +7,18 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from tfvae.distribute import all_replicas_sum
 from tfvae.distributions.elbo import EvidenceLowerBound, elbo
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
 from tfvae.errors import UserError
 from tfvae.objectives.balancing import balance_weights
 from tfvae.objectives.base import Objective
+from tfvae.objectives.global_mean import global_mean
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Count, Share, Weight
 from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
 __all__ = ["ELBO"]
-
-
-def _global_mean(values: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
-    """The weighted mean of `[batch]` over all replicas, as a constant of the gradient."""
-    values = tf.stop_gradient(values)
-    weights = tf.ones_like(values) if weights is None else tf.cast(weights, values.dtype)
-    total = all_replicas_sum(tf.stack([tf.reduce_sum(weights * values), tf.reduce_sum(weights)]))
-    return tf.math.divide_no_nan(total[0], total[1])
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -106,7 +98,7 @@ class ELBO(Objective):
             floor = self.free_bits(step)
             # Per example, so that the mean over the batch is max(floor, mean rate).
             rates = [
-                tf.where(_global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
+                tf.where(global_mean(rate, weights) > floor, rate, floor * tf.ones_like(rate))
                 for rate in rates
             ]
         if self.balance is not None:
@@ -115,7 +107,7 @@ class ELBO(Objective):
         penalty = tf.add_n(list(rates))
         if self.capacity is not None:
             excess = penalty - self.capacity(step)
-            penalty = tf.sign(_global_mean(excess, weights)) * excess
+            penalty = tf.sign(global_mean(excess, weights)) * excess
         loss = bound.distortion + self.beta(step) * penalty
         return ObjectiveOutput(loss, self.elbo_terms(x, output, bound))
 
@@ -128,7 +120,7 @@ class ELBO(Objective):
                 "balance weighs the rates of the groups, and capacity holds their sum at a target: "
                 "give one of them, and None for the other"
             )
-        means = [_global_mean(rate, weights) for rate in bound.rates]
+        means = [global_mean(rate, weights) for rate in bound.rates]
         sizes = [latent.posterior.event_shape.num_elements() for latent in output.latents]
         return balance_weights(means, sizes, tf.cast(self.balance(step), means[0].dtype))
 

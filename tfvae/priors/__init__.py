@@ -9,6 +9,7 @@ from tfvae.priors.conditional_normal import ConditionalNormal
 from tfvae.priors.fixed import Fixed
 from tfvae.priors.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from tfvae.priors.mixture_of_normals import MixtureOfNormals
+from tfvae.priors.product import ProductPrior
 from tfvae.priors.real_nvp import RealNVP
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
@@ -25,6 +26,7 @@ __all__ = [
     "MaskedAutoregressiveFlow",
     "MixtureOfNormals",
     "Prior",
+    "ProductPrior",
     "RealNVP",
     "SphericalUniform",
     "StandardNormal",

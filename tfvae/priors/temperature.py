@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow_probability as tfp
 
 from tfvae.distributions.batch_axes import Unfolded
+from tfvae.distributions.product import Product
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
@@ -60,6 +61,8 @@ def tempered(distribution: tfd.Distribution, temperature: float) -> tfd.Distribu
     if hasattr(distribution, "bijector"):
         base = tempered(distribution.distribution, temperature)
         return tfd.TransformedDistribution(base, distribution.bijector)
+    if isinstance(distribution, Product):
+        return Product([tempered(part, temperature) for part in distribution.parts])
     if isinstance(distribution, Unfolded):
         base = tempered(distribution.distribution, temperature)
         return Unfolded(base, distribution.batch_shape_tensor())

@@ -9,6 +9,7 @@ from tfvae.lazy import public
 from tfvae.recipes.adversarial import aae, vae_gan
 from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
+from tfvae.recipes.discrete import categorical_vae, joint_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.energies import dfc_vae, msssim_vae
 from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
@@ -29,6 +30,7 @@ __all__ = [
     "annealed_vae",
     "beta_tcvae",
     "beta_vae",
+    "categorical_vae",
     "ciwae",
     "conditional_vae",
     "dfc_vae",
@@ -44,6 +46,7 @@ __all__ = [
     "iaf_vae",
     "info_vae",
     "iwae",
+    "joint_vae",
     "ladder_vae",
     "lfq_vae",
     "logcosh_vae",

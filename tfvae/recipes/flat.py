@@ -57,8 +57,8 @@ def vae(
         network_options: Further arguments of the network, such as `filters`.
         posterior: q(z|x), a layer of `tfvae.layers`; None: factorized normal.
         prior: p(z), a part of `tfvae.priors` or a `tfd.Distribution`; None: standard normal,
-            uniform where the posterior is on the sphere, the simplex or one-hot vectors, and on
-            its ball where that is hyperbolic.
+            uniform where the posterior is on the sphere, the simplex, one-hot vectors or 0 and 1,
+            and on its ball where that is hyperbolic.
         likelihood: p(x|z), a layer of `tfvae.layers`.
         objective: What is minimised, a part of `tfvae.objectives`; None: the negative ELBO.
         beta: Weight of the rate; None: the objective's own.
@@ -82,18 +82,50 @@ def vae(
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014.
     """
+    return of_one_group(
+        event_shape, (latent_dim,), network=network, hidden=hidden,
+        network_options=network_options, posterior=posterior, prior=prior, likelihood=likelihood,
+        objective=objective, conditioner=conditioner, seed=seed, beta=beta, free_bits=free_bits,
+        capacity=capacity, samples=samples, kl=kl,
+    )  # fmt: skip
+
+
+def of_one_group(
+    event_shape: Sequence[int],
+    latent_shape: Sequence[int],
+    *,
+    network: str | Trunks,
+    hidden: Sequence[int],
+    network_options: Mapping | None,
+    posterior: str | keras.layers.Layer | Callable | None,
+    prior: str | priors.Prior | tfd.Distribution | Callable | None,
+    conditioner: keras.layers.Layer | None,
+    **options,
+) -> VAE:
+    """The model of one group of latent variables of any shape; see `vae` for what is not listed.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_shape: Shape of z.
+        network: See `vae`.
+        hidden: See `vae`.
+        network_options: See `vae`.
+        posterior: See `vae`.
+        prior: See `vae`.
+        conditioner: See `vae`.
+        **options: Further arguments of `compose`.
+
+    Returns:
+        The model, uncompiled.
+    """
     down, up = trunks(event_shape, network, hidden, network_options)
-    head = head_of("posterior", posterior or layers.IndependentNormal, (latent_dim,))
+    head = head_of("posterior", posterior or layers.IndependentNormal, latent_shape)
     prior = uniform_of(head) if prior is None else prior
 
     def encoder(scaled: Callable) -> keras.Model:
         return networks.Encoder(scaled(down), head, conditioner=conditioner)
 
-    return compose(
-        event_shape, encoder, up, likelihood=likelihood, prior=prior, objective=objective,
-        conditioner=conditioner, seed=seed, beta=beta, free_bits=free_bits, capacity=capacity,
-        samples=samples, kl=kl,
-    )  # fmt: skip
+    return compose(event_shape, encoder, up, prior=prior, conditioner=conditioner, **options)
 
 
 @extends(vae, fixes=("objective",))

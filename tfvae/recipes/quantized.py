@@ -100,6 +100,7 @@ def residual_vq_vae(
     depth: Depth = 2,
     shared: bool = False,
     codes: Count = 128,
+    pieces: Count = 8,
     commitment: Weight = 0.25,
     decay: Share = 0.99,
     restart: Weight = 0.05,
@@ -113,6 +114,7 @@ def residual_vq_vae(
         depth: Codes of a position.
         shared: Whether all of them are of one codebook.
         codes: Number of entries of a codebook.
+        pieces: Positions of an example where the network is an MLP, which has no grid.
         commitment: Weight of the distances to the entries.
         decay: Of the codebooks' moving means.
         restart: Share of the mean use below which an entry is put elsewhere; 0: never.
@@ -128,7 +130,7 @@ def residual_vq_vae(
     rule = latents.Residual(
         codes, depth, shared=shared, commitment=commitment, decay=decay, restart=restart
     )
-    return of_codes(event_shape, rule, latent_dim, halvings=1, **options)
+    return of_codes(event_shape, rule, latent_dim, pieces=pieces, halvings=1, **options)
 
 
 @extends(vq_vae, fixes=("codes", "commitment", "decay", "restart"))

@@ -15,7 +15,7 @@ from tfvae.distributions.supports import support_of
 from tfvae.errors import UserError
 from tfvae.objectives import ELBO, Objective
 from tfvae.options import find
-from tfvae.priors import Prior, SphericalUniform, WrappedNormal
+from tfvae.priors import Prior, ProductPrior, SphericalUniform, StandardNormal, WrappedNormal
 
 tfd = tfp.distributions
 
@@ -167,7 +167,8 @@ def prior_of(value: object, head: keras.layers.Layer, conditioner: keras.layers.
 def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
     """The prior of a posterior that is not on all real numbers: uniform, or on its ball.
 
-    A density on the sphere or the simplex has no KL from one on the space around it.
+    A density on the sphere, the simplex or between 0 and 1 has no KL from one on the space
+    around it.
 
     Args:
         head: The posterior's layer.
@@ -176,10 +177,16 @@ def uniform_of(head: keras.layers.Layer) -> Prior | tfd.Distribution | None:
         The prior, or None where the standard normal has the posterior's support.
     """
     event = getattr(head, "event_shape", None)
+    if isinstance(head, layers.Product):
+        return ProductPrior([uniform_of(p) or StandardNormal(p.event_shape) for p in head.parts])
     if isinstance(head, (layers.VonMisesFisher, layers.PowerSpherical)):
-        return SphericalUniform()
+        return SphericalUniform(event)
     if isinstance(head, layers.PoincareNormal):
         return WrappedNormal(curvature=head.curvature)
+    if isinstance(head, layers.RelaxedBernoulli):
+        zeros = tf.zeros(event)
+        one = tfd.Bernoulli(zeros, dtype=tf.float32) if head.straight_through else None
+        return tfd.Independent(one or tfd.Uniform(zeros, 1.0), len(event))
     if isinstance(head, layers.RelaxedOneHotCategorical):
         if head.straight_through:
             one = tfd.OneHotCategorical(logits=tf.zeros(event), dtype=tf.float32)
