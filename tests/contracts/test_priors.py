@@ -51,10 +51,12 @@ CASES = {
     "RealNVP": (lambda: priors.RealNVP(2, [4]), {}),
     "MaskedAutoregressiveFlow": (lambda: priors.MaskedAutoregressiveFlow(2, [4]), {}),
     "Standardized": (lambda: priors.Standardized(priors.MixtureOfNormals(2)), {}),
+    "UniformDirection": (lambda: priors.UniformDirection(), {}),
     "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
 }
 # Not on the plane: tests/priors/test_spherical_uniform.py has its values.
-ELSEWHERE = {"SphericalUniform"}
+# An estimate of a density, and none at all: test_second_stage.py, test_riemannian_uniform.py.
+ELSEWHERE = {"SphericalUniform", "SecondStage", "RiemannianUniform"}
 every_prior = pytest.mark.parametrize(
     ("prior", "options"),
     [pytest.param(*CASES[name], id=name) for name in FOUND if name in CASES],

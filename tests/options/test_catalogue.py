@@ -41,8 +41,8 @@ def test_names_defaults_and_help_are_those_of_the_signature(axis, name):
 def test_every_public_part_is_in_the_catalogue(axis, module, base):
     public = [getattr(module, name) for name in module.__all__]
     public = [p for p in public if inspect.isclass(p) and issubclass(p, base) and p is not base]
-    # Made of a distribution or of another prior, which has no name.
-    by_object = {priors.Fixed, priors.Standardized}
+    # Made of a distribution, another prior or a metric, which has no name.
+    by_object = {priors.Fixed, priors.Standardized, priors.RiemannianUniform}
     assert {options.find(axis, name).load() for name in options.names(axis)} == set(
         public
     ) - by_object

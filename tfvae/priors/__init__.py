@@ -8,10 +8,14 @@ from tfvae.priors.conditional_normal import ConditionalNormal
 from tfvae.priors.fixed import Fixed
 from tfvae.priors.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from tfvae.priors.mixture_of_normals import MixtureOfNormals
+from tfvae.priors.posterior_metric import PosteriorMetric
 from tfvae.priors.real_nvp import RealNVP
+from tfvae.priors.riemannian_uniform import RiemannianUniform
+from tfvae.priors.second_stage import SecondStage
 from tfvae.priors.spherical_uniform import SphericalUniform
 from tfvae.priors.standard_normal import StandardNormal
 from tfvae.priors.standardized import Standardized
+from tfvae.priors.uniform_direction import UniformDirection
 from tfvae.priors.vamp_prior import VampPrior
 
 __all__ = [
@@ -21,11 +25,15 @@ __all__ = [
     "Fixed",
     "MaskedAutoregressiveFlow",
     "MixtureOfNormals",
+    "PosteriorMetric",
     "Prior",
     "RealNVP",
+    "RiemannianUniform",
+    "SecondStage",
     "SphericalUniform",
     "StandardNormal",
     "Standardized",
+    "UniformDirection",
     "VampPrior",
 ]
 __dir__ = public(__all__)

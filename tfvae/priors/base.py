@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -48,6 +49,8 @@ class Prior(keras.layers.Layer):
         >>> vae.prior().event_shape
         TensorShape([2])
     """
+
+    reads: Literal["codes", "posteriors"] = "codes"  # what `fit` takes
 
     def __init__(
         self, event_shape: int | Sequence[int] | None = None, **kwargs: Unpack[LayerOptions]
