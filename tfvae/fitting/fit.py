@@ -16,7 +16,7 @@ from tfvae.latents.codes import codes_of, moments_of
 from tfvae.priors import Prior
 from tfvae.vae import VAE
 
-__all__ = ["fit_prior"]
+__all__ = ["fit_prior", "prior_to_fit"]
 
 
 def fit_prior(
@@ -79,6 +79,32 @@ def fit_prior(
         Chadebec and Allassonnière, "A Geometric Perspective on Variational Autoencoders", 2022
         (`"riemannian"`).
     """
+    prior = prior_to_fit(vae, data, kind, options)
+    if prior.reads == "codes":
+        found = codes_of(vae, data, codes=codes, draws=draws, seed=seed)
+    else:
+        found = moments_of(vae, data, seed=seed)
+    prior.fit(*found, seed=seed, **options)
+    prior.trainable = False
+    vae.replace_prior(prior)
+    return prior
+
+
+def prior_to_fit(vae: VAE, data: tf.data.Dataset | np.ndarray, kind, options: dict) -> Prior:
+    """Makes the prior of a kind for a model, and refuses all that can be refused before the fit.
+
+    Args:
+        vae: As in `fit_prior`; it need not be trained yet.
+        data: As in `fit_prior`.
+        kind: As in `fit_prior`.
+        options: As in `fit_prior`; those that make the prior are taken out.
+
+    Returns:
+        The prior, built and not fitted.
+
+    Raises:
+        UserError: As in `fit_prior`.
+    """
     _check(vae)
     prior = make_prior(kind, options)
     check_options(kind, prior, options)
@@ -98,15 +124,9 @@ def fit_prior(
             f"kind has the event shape {prior.event_shape}, and the posterior {event}: give it none"
         )
     if not prior.built:
-        prior.build(event, vae.data_shape)
+        with vae.distribute_strategy.scope():
+            prior.build(event, vae.data_shape)
     check_same_space(posterior, prior())
-    if prior.reads == "codes":
-        found = codes_of(vae, data, codes=codes, draws=draws, seed=seed)
-    else:
-        found = moments_of(vae, data, seed=seed)
-    prior.fit(*found, seed=seed, **options)
-    prior.trainable = False
-    vae.replace_prior(prior)
     return prior
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tfvae import priors
 from tfvae.errors import UserError, unknown_name
 
-__all__ = ["KINDS", "check_options", "make_prior"]
+__all__ = ["KINDS", "STEPPED", "check_options", "make_prior"]
 
 
 def _gaussian_mixture(
@@ -68,6 +68,7 @@ KINDS: dict[str, Callable[..., priors.Prior]] = {
     "riemannian": _riemannian,
     "two_stage": _two_stage,
 }
+STEPPED = ("iaf", "maf", "real_nvp", "two_stage")  # those whose fit takes steps of an optimizer
 
 
 def make_prior(kind: str | priors.Prior, options: dict) -> priors.Prior:

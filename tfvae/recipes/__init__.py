@@ -8,7 +8,15 @@ from tfvae import options
 from tfvae.lazy import public
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
-from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
+from tfvae.recipes.flat import (
+    beta_vae,
+    conditional_vae,
+    iaf_vae,
+    nvp_vae,
+    two_stage_vae,
+    vae,
+    vamp_vae,
+)
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
@@ -47,6 +55,7 @@ __all__ = [
     "sylvester_vae",
     "takes_labels",
     "two_layer_vae",
+    "two_stage_vae",
     "vae",
     "vamp_vae",
     "vdvae",

@@ -21,7 +21,7 @@ from tfvae.vae import VAE
 
 tfd = tfp.distributions
 
-__all__ = ["beta_vae", "conditional_vae", "iaf_vae", "nvp_vae", "vae", "vamp_vae"]
+__all__ = ["beta_vae", "conditional_vae", "iaf_vae", "nvp_vae", "two_stage_vae", "vae", "vamp_vae"]
 
 
 def vae(
@@ -173,6 +173,27 @@ def nvp_vae(
         Chen et al., "Variational Lossy Autoencoder", 2017, Section 3.2 (a flow as prior).
     """
     return vae(event_shape, latent_dim, prior=priors.RealNVP(couplings, flow_hidden), **options)
+
+
+@extends(vae, fixes={"prior": "standard_normal", "fit_prior": "two_stage"})
+def two_stage_vae(event_shape: Sequence[int], latent_dim: Count = 16, **options) -> VAE:
+    """The two-stage VAE: after the training, a second VAE of the codes becomes the prior.
+
+    The command line fits the second stage when the training is over; in Python that is
+    `tfvae.fit_prior(model, data, "two_stage")`. Its log p(z) is an estimate of a lower bound.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables, of both stages.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model of the first stage, uncompiled.
+
+    References:
+        Dai and Wipf, "Diagnosing and Enhancing VAE Models", 2019, Section 4.
+    """
+    return vae(event_shape, latent_dim, **options)
 
 
 @extends(vae, fixes=("posterior",))
