@@ -305,4 +305,5 @@ def test_the_axes_name_every_part():
         # One has draws alone; to the other parts, three more are what "mixture" and "maf" are.
         parts -= {priors.SphericalUniform, priors.RiemannianUniform}
         parts -= {priors.SecondStage, priors.Standardized, priors.UniformDirection}
+        parts -= {priors.ExemplarPrior}  # as "vamp"
         assert parts <= here, sorted(part.__name__ for part in parts - here)

@@ -77,6 +77,7 @@ CASES = {
         one_group(lambda: priors.Fixed(tfd.MultivariateNormalDiag([1.0, 0.0], [0.5, 2.0]))),
         one_group(lambda: priors.MixtureOfNormals(3)),
         one_group(lambda: priors.VampPrior(5)),
+        one_group(lambda: priors.ExemplarPrior(5)),
         one_group(lambda: priors.RealNVP(2, [4])),
         one_group(lambda: priors.MaskedAutoregressiveFlow(2, [4])),
         one_group(lambda: priors.Standardized(priors.RealNVP(2, [4]))),

@@ -48,6 +48,7 @@ CASES = {
     "Fixed": (lambda: priors.Fixed(tfd.MultivariateNormalDiag([1.0, 0.0], [0.5, 2.0])), {}),
     "MixtureOfNormals": (lambda: priors.MixtureOfNormals(3), {}),
     "VampPrior": (lambda: priors.VampPrior(5), {}),
+    "ExemplarPrior": (lambda: priors.ExemplarPrior(5), {}),
     "RealNVP": (lambda: priors.RealNVP(2, [4]), {}),
     "MaskedAutoregressiveFlow": (lambda: priors.MaskedAutoregressiveFlow(2, [4]), {}),
     "Standardized": (lambda: priors.Standardized(priors.MixtureOfNormals(2)), {}),

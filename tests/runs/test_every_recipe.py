@@ -36,6 +36,7 @@ def tiny(tiny):
         "vdvae.filters": 4,
         "vq_vae.prior_steps": 1,
         "vamp_vae.pseudo_inputs": 4,
+        "exemplar_vae.exemplars": 4,
         "fit_prior_steps": 2,
     }
     return lambda name: tiny({**small, "panels_every": int(name == "vq_vae")}, recipe=name)

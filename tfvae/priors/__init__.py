@@ -5,6 +5,7 @@ from tfvae.priors.base import Prior
 from tfvae.priors.code_prior import CodePrior
 from tfvae.priors.code_transformer import CodeTransformer
 from tfvae.priors.conditional_normal import ConditionalNormal
+from tfvae.priors.exemplar_prior import ExemplarPrior
 from tfvae.priors.fixed import Fixed
 from tfvae.priors.masked_autoregressive_flow import MaskedAutoregressiveFlow
 from tfvae.priors.mixture_of_normals import MixtureOfNormals
@@ -22,6 +23,7 @@ __all__ = [
     "CodePrior",
     "CodeTransformer",
     "ConditionalNormal",
+    "ExemplarPrior",
     "Fixed",
     "MaskedAutoregressiveFlow",
     "MixtureOfNormals",

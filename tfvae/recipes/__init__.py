@@ -11,6 +11,7 @@ from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.flat import (
     beta_vae,
     conditional_vae,
+    exemplar_vae,
     iaf_vae,
     nvp_vae,
     two_stage_vae,
@@ -34,6 +35,7 @@ __all__ = [
     "dip_vae",
     "disentangled_beta_vae",
     "dreg",
+    "exemplar_vae",
     "factor_vae",
     "geco_vae",
     "get",

@@ -21,7 +21,16 @@ from tfvae.vae import VAE
 
 tfd = tfp.distributions
 
-__all__ = ["beta_vae", "conditional_vae", "iaf_vae", "nvp_vae", "two_stage_vae", "vae", "vamp_vae"]
+__all__ = [
+    "beta_vae",
+    "conditional_vae",
+    "exemplar_vae",
+    "iaf_vae",
+    "nvp_vae",
+    "two_stage_vae",
+    "vae",
+    "vamp_vae",
+]
 
 
 def vae(
@@ -144,6 +153,35 @@ def vamp_vae(
         Tomczak and Welling, "VAE with a VampPrior", 2018, Eq. 9.
     """
     prior = functools.partial(priors.VampPrior, pseudo_inputs)
+    return vae(event_shape, latent_dim, prior=prior, **options)
+
+
+@extends(vae, fixes=("prior", "conditioner"))
+def exemplar_vae(
+    event_shape: Sequence[int],
+    latent_dim: Count = 16,
+    *,
+    exemplars: Count = 1000,
+    neighbours: Count | None = None,
+    **options,
+) -> VAE:
+    """The exemplar VAE: the prior is a mixture of equal normals around the codes of examples.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        exemplars: Examples that are stored for the prior; `latents.adapt(data)` stores them.
+        neighbours: So many of the nearest are summed over; None: all.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Norouzi, Fleet, Norouzi, "Exemplar VAE: Linking Generative Models, Nearest Neighbor
+        Retrieval, and Data Augmentation", 2020, Eq. 6-9.
+    """
+    prior = priors.ExemplarPrior(exemplars, neighbours)
     return vae(event_shape, latent_dim, prior=prior, **options)
 
 
