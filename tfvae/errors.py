@@ -13,6 +13,7 @@ from tfvae.lazy import public
 __all__ = [
     "LostWorkerError",
     "MissingFileError",
+    "NoDensityError",
     "UnknownNameError",
     "UserError",
     "one_line",
@@ -31,6 +32,10 @@ class UserError(ValueError):
 
 class MissingFileError(UserError, FileNotFoundError):
     """A file or folder that the caller named is not there."""
+
+
+class NoDensityError(UserError):
+    """A density was asked for of a distribution that has draws alone."""
 
 
 class LostWorkerError(UserError):

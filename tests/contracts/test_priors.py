@@ -48,6 +48,7 @@ CASES = {
     "Fixed": (lambda: priors.Fixed(tfd.MultivariateNormalDiag([1.0, 0.0], [0.5, 2.0])), {}),
     "MixtureOfNormals": (lambda: priors.MixtureOfNormals(3), {}),
     "VampPrior": (lambda: priors.VampPrior(5), {}),
+    "ExemplarPrior": (lambda: priors.ExemplarPrior(5), {}),
     "RealNVP": (lambda: priors.RealNVP(2, [4]), {}),
     "MaskedAutoregressiveFlow": (lambda: priors.MaskedAutoregressiveFlow(2, [4]), {}),
     "Standardized": (lambda: priors.Standardized(priors.MixtureOfNormals(2)), {}),
@@ -62,6 +63,12 @@ CASES = {
 # Not on the plane: tests/priors/test_spherical_uniform.py and tests/distributions/test_poincare.py
 # have their values.
 ELSEWHERE = {"SphericalUniform", "WrappedNormal"}
+    "UniformDirection": (lambda: priors.UniformDirection(), {}),
+    "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
+}
+# Not on the plane: tests/priors/test_spherical_uniform.py has its values.
+# An estimate of a density, and none at all: test_second_stage.py, test_riemannian_uniform.py.
+ELSEWHERE = {"SphericalUniform", "SecondStage", "RiemannianUniform"}
 every_prior = pytest.mark.parametrize(
     ("prior", "options"),
     [pytest.param(*CASES[name], id=name) for name in FOUND if name in CASES],

@@ -42,7 +42,7 @@ def test_every_public_part_is_in_the_catalogue(axis, module, base):
     public = [getattr(module, name) for name in module.__all__]
     public = [p for p in public if inspect.isclass(p) and issubclass(p, base) and p is not base]
     # Made of other objects, which have no name.
-    by_object = {priors.Fixed, priors.ProductPrior, priors.Standardized}
+    by_object = {priors.Fixed, priors.ProductPrior, priors.RiemannianUniform, priors.Standardized}
     assert {options.find(axis, name).load() for name in options.names(axis)} == set(
         public
     ) - by_object

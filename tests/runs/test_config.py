@@ -9,7 +9,7 @@ import pytest
 from tfvae.data.dataset_info import DatasetInfo
 from tfvae.errors import UserError
 from tfvae.options import AXES, REQUIRED, find, names
-from tfvae.runs import build, default_config, loop
+from tfvae.runs import build, default_config, fitted_prior, loop
 from tfvae.runs.config import check_config
 from tfvae.runs.rows import read_metrics
 from tfvae.runs.schema import OF_THE_OPTIMIZER, fields, fields_of, section
@@ -109,6 +109,17 @@ def steps_left_out(config, train, folder):
     return caps
 
 
+def fitted(config, train, folder):
+    """What is fitted to the codes after the training."""
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            fitted_prior, "fit_prior", lambda *told, **options: asked.append((told, options))
+        )
+        fitted_prior.fit_as_configured(config, None, None)
+    return asked
+
+
 def left_out(config, train, folder):
     """Examples that are not read: the folder has a damaged one then."""
     (Path(config.dataset.partition(":")[2]) / "damaged.png").write_bytes(b"x")
@@ -138,6 +149,8 @@ TABLE = {
     "epochs": (2, files, {"epochs": 1}),
     "evaluation.examples": (30, files, {"epochs": 1}),
     "evaluation.samples": (3, files, {"epochs": 1}),
+    "fit_prior": ("hypersphere", fitted, {}),
+    "fit_prior_steps": (2, fitted, {"fit_prior": "maf"}),
     "free_bits": (30.0, loss, {}),
     "global_clipnorm": (1e-3, loss, {"optimizer": "sgd"}),
     "hidden": ((8, 8), model, {}),
@@ -462,6 +475,10 @@ def test_contradictions_are_refused(tiny):
     for more in ({"objective": "iwae"}, {"recipe": "iwae"}):
         with pytest.raises(UserError, match=r"beta_schedule\.name=linear: the .* iwae has no beta"):
             check_config(tiny({**LINEAR, **more}))
+    with pytest.raises(UserError, match=r"config\.fit_prior=maf: the recipe two_stage_vae fits"):
+        check_config(tiny(recipe="two_stage_vae", fit_prior="maf"))
+    with pytest.raises(UserError, match="TopDown has no prior of one group"):
+        build.build_model(tiny(recipe="ladder_vae", fit_prior="maf"))
     with pytest.raises(UserError, match=r"mixture_normal\.num_components is not set.*give"):
         check_config(tiny(likelihood="mixture_normal", binarization="none"))
     with pytest.raises(UserError, match=r"set config\.learning_rate_schedule\.steps"):

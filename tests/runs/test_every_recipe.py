@@ -43,6 +43,8 @@ def tiny(tiny):
         "hvae.steps": 1,
         "rhvae.steps": 1,
         "rhvae.iterations": 1,
+        "exemplar_vae.exemplars": 4,
+        "fit_prior_steps": 2,
     }
     return lambda name: tiny({**small, "panels_every": int(name == "vq_vae")}, recipe=name)
 

@@ -12,11 +12,11 @@ from tfvae.distributions.spaces import check_same_space
 from tfvae.errors import UserError
 from tfvae.fitting.kinds import check_options, make_prior
 from tfvae.latents import OneGroup
-from tfvae.latents.codes import codes_of
+from tfvae.latents.codes import codes_of, moments_of
 from tfvae.priors import Prior
 from tfvae.vae import VAE
 
-__all__ = ["fit_prior"]
+__all__ = ["fit_prior", "prior_to_fit"]
 
 
 def fit_prior(
@@ -45,9 +45,12 @@ def fit_prior(
         data: The training data, batches of x, (x, context) or (x, context, sample_weight); or an
             array of x. An example of weight w counts w times.
         kind: What is fitted: `"gaussian_mixture"`, by EM; `"maf"`, `"iaf"` or `"real_nvp"`, a
-            masked autoregressive flow, an inverse one or one of couplings; or a
-            `tfvae.priors.Prior`.
-        codes: Whether to `"draws"` of q(z|x) or to its `"means"`.
+            masked autoregressive flow, an inverse one or one of couplings; `"two_stage"`, a second
+            VAE of the codes, whose log p(z) is an estimate of a lower bound; `"hypersphere"`, a
+            uniform direction and fitted radii; `"riemannian"`, the uniform distribution on the
+            manifold of the posteriors, which has draws and no density; or a `tfvae.priors.Prior`.
+        codes: Whether to `"draws"` of q(z|x) or to its `"means"`; `"riemannian"` is fitted to the
+            means and covariances of q(z|x).
         draws: Draws for each example; None: as many as make 20 000 of all examples, or one.
         seed: Seed of the draws and of the fit.
         **options: Arguments of the prior, such as `components=20`, and of its `fit`, such as
@@ -72,6 +75,35 @@ def fit_prior(
         Ghosh et al., "From Variational to Deterministic Autoencoders", 2020, Section 4 (ex-post
         density estimation).
         Tomczak and Welling, "VAE with a VampPrior", 2018, Eq. 5 (the aggregate posterior).
+        Dai and Wipf, "Diagnosing and Enhancing VAE Models", 2019, Section 4 (`"two_stage"`).
+        Chadebec and Allassonnière, "A Geometric Perspective on Variational Autoencoders", 2022
+        (`"riemannian"`).
+    """
+    prior = prior_to_fit(vae, data, kind, options)
+    if prior.reads == "codes":
+        found = codes_of(vae, data, codes=codes, draws=draws, seed=seed)
+    else:
+        found = moments_of(vae, data, seed=seed)
+    prior.fit(*found, seed=seed, **options)
+    prior.trainable = False
+    vae.replace_prior(prior)
+    return prior
+
+
+def prior_to_fit(vae: VAE, data: tf.data.Dataset | np.ndarray, kind, options: dict) -> Prior:
+    """Makes the prior of a kind for a model, and refuses all that can be refused before the fit.
+
+    Args:
+        vae: As in `fit_prior`; it need not be trained yet.
+        data: As in `fit_prior`.
+        kind: As in `fit_prior`.
+        options: As in `fit_prior`; those that make the prior are taken out.
+
+    Returns:
+        The prior, built and not fitted.
+
+    Raises:
+        UserError: As in `fit_prior`.
     """
     _check(vae)
     prior = make_prior(kind, options)
@@ -92,12 +124,9 @@ def fit_prior(
             f"kind has the event shape {prior.event_shape}, and the posterior {event}: give it none"
         )
     if not prior.built:
-        prior.build(event, vae.data_shape)
+        with vae.distribute_strategy.scope():
+            prior.build(event, vae.data_shape)
     check_same_space(posterior, prior())
-    z, examples = codes_of(vae, data, codes=codes, draws=draws, seed=seed)
-    prior.fit(z, examples, seed=seed, **options)
-    prior.trainable = False
-    vae.replace_prior(prior)
     return prior
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from tfvae import priors
 from tfvae.errors import UserError, unknown_name
 
-__all__ = ["KINDS", "check_options", "make_prior"]
+__all__ = ["KINDS", "STEPPED", "check_options", "make_prior"]
 
 
 def _gaussian_mixture(
@@ -30,13 +30,45 @@ def _real_nvp(*, couplings: int = 6, hidden: Sequence[int] = (128, 128)) -> prio
     return priors.Standardized(priors.RealNVP(couplings, hidden))
 
 
+def _two_stage(
+    *, latent_size: int | None = None, hidden: Sequence[int] = (256, 256), samples: int = 16
+) -> priors.Prior:
+    return priors.Standardized(priors.SecondStage(latent_size, hidden, samples=samples))
+
+
+def _hypersphere() -> priors.Prior:
+    return priors.UniformDirection()
+
+
+def _riemannian(
+    *,
+    centres: int = 200,
+    regularization: float = 1e-2,
+    chain: int = 100,
+    leapfrog: int = 10,
+    step_size: float = 0.1,
+) -> priors.Prior:
+    return priors.RiemannianUniform(
+        priors.PosteriorMetric(centres, regularization=regularization),
+        chain=chain,
+        leapfrog=leapfrog,
+        step_size=step_size,
+    )
+
+
+# Arguments of `fit` that are no options: they follow from the data.
+GIVEN = {"z", "examples", "loc", "covariance", "seed"}
 # Name -> what makes the prior, not fitted yet; its arguments are options of `fit_prior`.
 KINDS: dict[str, Callable[..., priors.Prior]] = {
     "gaussian_mixture": _gaussian_mixture,
+    "hypersphere": _hypersphere,
     "iaf": _iaf,
     "maf": _maf,
     "real_nvp": _real_nvp,
+    "riemannian": _riemannian,
+    "two_stage": _two_stage,
 }
+STEPPED = ("iaf", "maf", "real_nvp", "two_stage")  # those whose fit takes steps of an optimizer
 
 
 def make_prior(kind: str | priors.Prior, options: dict) -> priors.Prior:
@@ -74,7 +106,7 @@ def check_options(kind: str | priors.Prior, prior: priors.Prior, options: dict) 
         UserError: If there is one.
     """
     inner = prior.prior if isinstance(prior, priors.Standardized) else prior
-    known = set(inspect.signature(inner.fit).parameters) - {"z", "examples", "seed"}
+    known = set(inspect.signature(inner.fit).parameters) - GIVEN
     own = set(inspect.signature(KINDS[kind]).parameters) if isinstance(kind, str) else set()
     called = kind if isinstance(kind, str) else type(kind).__name__
     for name in set(options) - known:

@@ -13,7 +13,7 @@ from tfvae.data.batches import unpack
 from tfvae.data.counting import number_of_examples
 from tfvae.data.tables import dense
 from tfvae.distribute import as_seed, fold_in
-from tfvae.distributions.moments import mean_of
+from tfvae.distributions.moments import mean_of, stddev_of
 from tfvae.errors import UserError
 
 tfd = tfp.distributions
@@ -91,7 +91,9 @@ def moments_of(
 
     def look(posterior: tfd.Distribution, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         full = isinstance(posterior, tfd.MultivariateNormalLinearOperator)
-        return posterior.mean(), posterior.covariance() if full else posterior.variance()
+        if full:
+            return posterior.mean(), posterior.covariance()
+        return mean_of(posterior), tf.square(stddev_of(posterior))
 
     return _looked_at(vae, data, look, seed)[0]
 

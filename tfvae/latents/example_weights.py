@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-__all__ = ["example_weights", "weights_of"]
+__all__ = ["example_weights", "weights_given", "weights_of"]
 
 _WEIGHTS: contextvars.ContextVar[tf.Tensor | None] = contextvars.ContextVar("weights", default=None)
 
@@ -30,6 +30,11 @@ def example_weights(weights: tf.Tensor | None) -> Iterator[None]:
         _WEIGHTS.reset(token)
 
 
+def weights_given() -> tf.Tensor | None:
+    """The weight of each example, `[batch]`; None where all count the same."""
+    return _WEIGHTS.get()
+
+
 def weights_of(values: tf.Tensor) -> tf.Tensor | None:
     """The weight of each of several values that an example has.
 
@@ -44,7 +49,7 @@ def weights_of(values: tf.Tensor) -> tf.Tensor | None:
         ...     weights_of(tf.zeros([4, 3])).numpy()
         array([1., 1., 0., 0.], dtype=float32)
     """
-    weights = _WEIGHTS.get()
+    weights = weights_given()
     if weights is None:
         return None
     dtype = values.dtype if values.dtype.is_floating else tf.float32

@@ -14,6 +14,7 @@ from tfvae.distributions.keras_compat import replace_layer
 from tfvae.distributions.types import Latent
 from tfvae.errors import UserError
 from tfvae.latents.base import LatentStructure, ungated
+from tfvae.latents.example_weights import weights_given
 from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.priors.base import Prior
 from tfvae.priors.standard_normal import StandardNormal
@@ -93,7 +94,10 @@ class OneGroup(LatentStructure):
         training: bool = False,
     ) -> tuple[tuple[Latent, ...], tf.Tensor]:
         """Draws z from the posterior and holds it beside the prior."""
-        prior = self.prior(context=context)
+        if training:
+            prior = self.prior.in_training(encoded, context, weights=weights_given())
+        else:
+            prior = self.prior(context=context)
         check_shapes(encoded, prior)
         z, weights = gate(encoded.sample(() if samples is None else (samples,), seed=seed))
         latent = Latent(z, encoded, prior, gradient_weights=weights)

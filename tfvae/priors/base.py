@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import keras
 import numpy as np
@@ -49,6 +50,8 @@ class Prior(keras.layers.Layer):
         TensorShape([2])
     """
 
+    reads: Literal["codes", "posteriors"] = "codes"  # what `fit` takes
+
     def __init__(
         self, event_shape: int | Sequence[int] | None = None, **kwargs: Unpack[LayerOptions]
     ):
@@ -89,6 +92,24 @@ class Prior(keras.layers.Layer):
             the context may leave the batch shape `[]`.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define call(context)")
+
+    def in_training(
+        self, posterior: tfd.Distribution, context=None, weights: tf.Tensor | None = None
+    ) -> tfd.Distribution:
+        """Makes the distribution that a training step holds the posteriors of its batch against.
+
+        By default it is the same as everywhere. A prior that is made of the training data leaves
+        each example out of its own.
+
+        Args:
+            posterior: q(z|x) of the batch, batch shape `[batch]`.
+            context: As in `call`.
+            weights: How much each example counts, `[batch]`; None: all the same.
+
+        Returns:
+            p(z), batch shape `[]` or `[batch]`.
+        """
+        return self(context=context)
 
     def connect(self, encode: Callable[..., tfd.Distribution]) -> None:
         """Takes the encoder of the model that the prior is given to; by default it is not used.

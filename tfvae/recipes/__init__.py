@@ -12,7 +12,16 @@ from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.discrete import categorical_vae, joint_vae
 from tfvae.recipes.disentangling import beta_tcvae, dip_vae, factor_vae
 from tfvae.recipes.energies import dfc_vae, msssim_vae
-from tfvae.recipes.flat import beta_vae, conditional_vae, iaf_vae, nvp_vae, vae, vamp_vae
+from tfvae.recipes.flat import (
+    beta_vae,
+    conditional_vae,
+    exemplar_vae,
+    iaf_vae,
+    nvp_vae,
+    two_stage_vae,
+    vae,
+    vamp_vae,
+)
 from tfvae.recipes.flows import planar_vae, spline_vae, sylvester_vae
 from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.hyperbolic import poincare_vae
@@ -37,6 +46,7 @@ __all__ = [
     "dip_vae",
     "disentangled_beta_vae",
     "dreg",
+    "exemplar_vae",
     "factor_vae",
     "fsq_vae",
     "geco_vae",
@@ -72,6 +82,7 @@ __all__ = [
     "sylvester_vae",
     "takes_labels",
     "two_layer_vae",
+    "two_stage_vae",
     "vae",
     "vae_gan",
     "vamp_vae",

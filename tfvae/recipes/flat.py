@@ -21,7 +21,16 @@ from tfvae.vae import VAE
 
 tfd = tfp.distributions
 
-__all__ = ["beta_vae", "conditional_vae", "iaf_vae", "nvp_vae", "vae", "vamp_vae"]
+__all__ = [
+    "beta_vae",
+    "conditional_vae",
+    "exemplar_vae",
+    "iaf_vae",
+    "nvp_vae",
+    "two_stage_vae",
+    "vae",
+    "vamp_vae",
+]
 
 
 def vae(
@@ -180,6 +189,35 @@ def vamp_vae(
     return vae(event_shape, latent_dim, prior=prior, **options)
 
 
+@extends(vae, fixes=("prior", "conditioner"))
+def exemplar_vae(
+    event_shape: Sequence[int],
+    latent_dim: Count = 16,
+    *,
+    exemplars: Count = 1000,
+    neighbours: Count | None = None,
+    **options,
+) -> VAE:
+    """The exemplar VAE: the prior is a mixture of equal normals around the codes of examples.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        exemplars: Examples that are stored for the prior; `latents.adapt(data)` stores them.
+        neighbours: So many of the nearest are summed over; None: all.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Norouzi, Fleet, Norouzi, "Exemplar VAE: Linking Generative Models, Nearest Neighbor
+        Retrieval, and Data Augmentation", 2020, Eq. 6-9.
+    """
+    prior = priors.ExemplarPrior(exemplars, neighbours)
+    return vae(event_shape, latent_dim, prior=prior, **options)
+
+
 @extends(vae, fixes=("prior",))
 def nvp_vae(
     event_shape: Sequence[int],
@@ -206,6 +244,27 @@ def nvp_vae(
         Chen et al., "Variational Lossy Autoencoder", 2017, Section 3.2 (a flow as prior).
     """
     return vae(event_shape, latent_dim, prior=priors.RealNVP(couplings, flow_hidden), **options)
+
+
+@extends(vae, fixes={"prior": "standard_normal", "fit_prior": "two_stage"})
+def two_stage_vae(event_shape: Sequence[int], latent_dim: Count = 16, **options) -> VAE:
+    """The two-stage VAE: after the training, a second VAE of the codes becomes the prior.
+
+    The command line fits the second stage when the training is over; in Python that is
+    `tfvae.fit_prior(model, data, "two_stage")`. Its log p(z) is an estimate of a lower bound.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables, of both stages.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model of the first stage, uncompiled.
+
+    References:
+        Dai and Wipf, "Diagnosing and Enhancing VAE Models", 2019, Section 4.
+    """
+    return vae(event_shape, latent_dim, **options)
 
 
 @extends(vae, fixes=("posterior",))

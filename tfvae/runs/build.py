@@ -16,6 +16,7 @@ from tfvae.errors import UserError
 from tfvae.options import find
 from tfvae.runs.config import flat, part_of
 from tfvae.runs.cores import branches_of
+from tfvae.runs.fitted_prior import check_fit
 from tfvae.runs.optimizer import optimizer_of
 from tfvae.runs.schema import fields_of, of_the_model
 from tfvae.runs.sizes import fitting_memory
@@ -196,6 +197,7 @@ def build_model(config: ConfigDict, *, data_dir: str | os.PathLike | None = None
         )
         vae.check(next(iter(examples)))
         vae.latents.adapt(examples)
+        check_fit(config, vae, examples)
     vae.branches = branches_of(config, vae)
     check_branches(vae, vae.branches)
     return vae

@@ -228,6 +228,12 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
             f"config.beta_schedule.name={config.beta_schedule.name}: the recipe {config.recipe} "
             "has no beta: leave it out"
         )
+    own = recipe.fixed.get("fit_prior")
+    if own is not None and config.fit_prior is not None:
+        raise UserError(
+            f"config.fit_prior={config.fit_prior}: the recipe {config.recipe} fits its own, {own}: "
+            "leave it out"
+        )
     likelihood = recipe.fixed.get("likelihood", config.likelihood)
     if likelihood != "bernoulli" and config.binarization not in ("auto", "none"):
         raise UserError(

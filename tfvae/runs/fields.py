@@ -26,6 +26,9 @@ def run(
     batch_size: Count = 128,
     recipe: str = "vae",
     epochs: Examples = 30,
+    fit_prior: Literal["gaussian_mixture", "hypersphere", "iaf", "maf", "real_nvp", "two_stage"]
+    | None = None,
+    fit_prior_steps: Count = 2000,
     optimizer: str = "adam",
     learning_rate: Positive = 1e-3,
     weight_decay: Weight | None = None,
@@ -58,6 +61,9 @@ def run(
         batch_size: Examples in a step, over all replicas.
         recipe: The model: a function of `tfvae.recipes`.
         epochs: Passes over the training data.
+        fit_prior: The prior that takes the place of the model's own after the training, fitted to
+            its codes; None: the model keeps its own.
+        fit_prior_steps: Steps in which the networks of a fitted prior are fitted, at most.
         optimizer: Name of a Keras optimizer, such as sgd, whose own numbers `--list=sgd` prints;
             adam: `tfvae.trainer.Adam`, which is faster.
         learning_rate: The learning rate, or where `learning_rate_schedule` starts.

@@ -26,6 +26,7 @@ from tfvae.runs.diagnosis import diagnose
 from tfvae.runs.facts import check_facts, facts_of_run, facts_of_worker
 from tfvae.runs.figures import draw_figures, panels
 from tfvae.runs.finite import FiniteSteps
+from tfvae.runs.fitted_prior import fit_as_configured
 from tfvae.runs.override import take_over
 from tfvae.runs.own_folder import own_folder
 from tfvae.runs.report import table_lines
@@ -299,6 +300,7 @@ class _Run:
         if config.ema_momentum is not None:
             take_the_mean(vae)
         vae.latents.finish(vae, train)
+        fit_as_configured(config, vae, train)
         with folder.written(folder.model) as part:
             vae.save(part)
         figures = draw_figures(vae, config, folder, self.data_dir) if _draws(vae) else ()

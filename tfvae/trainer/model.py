@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import weakref
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from tfvae.data.counting import number_of_examples
 from tfvae.distribute import as_seed, workers
 from tfvae.distribute.agreement import agree
 from tfvae.distributions.supports import Support, check_data
-from tfvae.errors import UserError, readable_errors
+from tfvae.errors import NoDensityError, UserError, readable_errors
 from tfvae.metrics import OutsideCount, TermMeans
 from tfvae.networks.conditional import build_by_call
 from tfvae.objectives import Objective
@@ -108,11 +109,13 @@ class ObjectiveModel(keras.Model):
         def run(x, y):
             context, target = (None, y) if self.objective.takes_target else (y, None)
             output = self.call(x, context, samples=self.objective.samples)
-            terms = self.objective(x, output, target=target).terms
-            terms = {**terms, **terms_of_latents(x, output)}
-            own = self.objective.own_terms(x, output, seed=as_seed(0))
-            if self.terms.names is None:
-                self.terms.build(["loss", *terms, *own])
+            # A model whose prior has draws alone can be built, and not trained.
+            with contextlib.suppress(NoDensityError):
+                terms = self.objective(x, output, target=target).terms
+                terms = {**terms, **terms_of_latents(x, output)}
+                own = self.objective.own_terms(x, output, seed=as_seed(0))
+                if self.terms.names is None:
+                    self.terms.build(["loss", *terms, *own])
 
         build_by_call(run, x_shape, context_shape)
         if not self.objective.built:
@@ -202,6 +205,8 @@ class ObjectiveModel(keras.Model):
                 is made anew, and goes on at its step.
         """
         self.train_function = self.test_function = self.predict_function = None
+        if self.terms.names is None:
+            self.build(**self._shapes)
         if not self.compiled or _ids(trained) == _ids(self.trainable_weights):
             return
         step = int(self.step)
