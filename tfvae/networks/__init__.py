@@ -7,6 +7,7 @@ from tfvae.networks.conv import ConvDown, ConvUp
 from tfvae.networks.decoder import Decoder
 from tfvae.networks.encoder import Encoder
 from tfvae.networks.mlp import MLP
+from tfvae.networks.multimodal import MultimodalDecoder, MultimodalEncoder
 from tfvae.networks.resnet import ResNetDown, ResNetUp
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "ConvUp",
     "Decoder",
     "Encoder",
+    "MultimodalDecoder",
+    "MultimodalEncoder",
     "ResNetDown",
     "ResNetUp",
     "bottleneck_stages",

@@ -14,6 +14,7 @@ from tfvae.recipes.hierarchies import ladder_vae, two_layer_vae, vdvae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.labelled import m1_m2, m2
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
+from tfvae.recipes.modalities import multimodal_vae
 from tfvae.recipes.quantized import vq_vae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
@@ -39,6 +40,7 @@ __all__ = [
     "m1_m2",
     "m2",
     "miwae",
+    "multimodal_vae",
     "names",
     "nvp_vae",
     "piwae",
