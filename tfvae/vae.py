@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.data.batches import as_float
-from tfvae.data.tables import dense
+from tfvae.data.parts import packed
 from tfvae.distribute import as_seed, fold_in
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
@@ -50,8 +50,10 @@ class VAE(ObjectiveModel):
     `tfvae.distributions.elbo`, one function for objectives, logs and `elbo`. Noise is a function
     of (seed, step, replica), so that a run can be repeated, and resumed exactly.
 
-    Data are given in the units of the likelihood, to all methods. The encoder gets them on a scale
-    that a network takes well: levels on [−1, 1], counts as log(1 + x), all else as it is.
+    Data are given in the units of the likelihood, to all methods; those of several modalities, for
+    networks of several, as a dict of arrays, in which a modality that an example lacks is NaN. The
+    encoder gets them on a scale that a network takes well: levels on [−1, 1], counts as
+    log(1 + x), all else as it is.
 
     Args:
         encoder: Keras layer or model from x to a `tfd.Distribution` over z.
@@ -348,7 +350,12 @@ class VAE(ObjectiveModel):
         Returns:
             `[batch, *event]`, in the units of x.
         """
-        return self(x, context=context, seed=as_seed(seed)).likelihood.mean()
+        return self._as_given(self(x, context=context, seed=as_seed(seed)).likelihood.mean())
+
+    def _as_given(self, x: tf.Tensor):
+        """Data of the model in the form they come in: of several parts, as the decoder has them."""
+        unpacked = getattr(self.decoder, "unpacked", None)
+        return x if unpacked is None else unpacked(x)
 
     def sample(
         self, n: int, seed=None, *, mean: bool = False, context=None, temperature=1.0
@@ -378,7 +385,8 @@ class VAE(ObjectiveModel):
                 n, context=context, seed=fold_in(seed, 0), temperature=temperature
             )
             likelihood = self._decode(code, context)
-        return likelihood.mean() if mean else likelihood.sample(seed=fold_in(seed, 1))
+        x = likelihood.mean() if mean else likelihood.sample(seed=fold_in(seed, 1))
+        return self._as_given(x)
 
     def _contexts(self, n, context) -> tf.Tensor | None:
         """A context for each of n draws."""
@@ -415,7 +423,7 @@ class VAE(ObjectiveModel):
                 likelihood.
         """
         samples = _count("samples", samples)
-        x = dense(x)
+        x = packed(x)
         self._check_input(x, context)
         self._refuse_no_evidence("ELBO")
         return self._estimators.elbo(x, samples, seed, context, chunk)
@@ -449,7 +457,7 @@ class VAE(ObjectiveModel):
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
         samples = _count("samples", samples)
-        x = dense(x)
+        x = packed(x)
         self._check_input(x, context)
         self._refuse_no_evidence("estimate of log p(x)")
         every = self.latents.every_z(EXACT_CODES)
@@ -490,7 +498,7 @@ class VAE(ObjectiveModel):
         return Estimators(self._encode, self._complete, self.variable_dtype)
 
     def _check_input(self, x, context) -> None:
-        x = tf.convert_to_tensor(x)
+        x = tf.convert_to_tensor(packed(x))
         self._check_shape(x)
         if not self.built:
             self.build(x.shape, None if context is None else tf.convert_to_tensor(context).shape)
@@ -501,7 +509,7 @@ class VAE(ObjectiveModel):
         """The posterior mean of z (a tuple where there are several groups), and that of p(x|z)."""
         x, context, *_ = self.inputs_of(data)
         z = self.latents.means(self._encode(x, context), context=context)
-        return {"z": z, "x": self.decode(z, context).mean()}
+        return {"z": z, "x": self._as_given(self.decode(z, context).mean())}
 
     def get_config(self) -> dict:
         """Configuration for saving."""

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfvae.data.tables import dense
+from tfvae.data.parts import packed
 from tfvae.errors import UserError
 
 __all__ = [
@@ -34,17 +34,18 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         context = None
     if weights is not None:
         weights = tf.reshape(weights, [-1])  # Keras takes [batch, 1] as well
-        if not weights.shape[:1].is_compatible_with(x.shape[:1]):
-            raise UserError(
-                f"there are {weights.shape[0]} sample weights for {x.shape[0]} examples: give one "
-                "for each example"
-            )
-    return as_float(x), context, weights
+    x = as_float(x)
+    if weights is not None and not weights.shape[:1].is_compatible_with(x.shape[:1]):
+        raise UserError(
+            f"there are {weights.shape[0]} sample weights for {x.shape[0]} examples: give one "
+            "for each example"
+        )
+    return x, context, weights
 
 
 def as_float(x) -> tf.Tensor:
-    """Makes a tensor of x: float64 stays, every other type becomes float32."""
-    x = tf.convert_to_tensor(dense(x))
+    """Makes a tensor of x: float64 stays, every other type becomes float32; parts become one."""
+    x = tf.convert_to_tensor(packed(x))
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 

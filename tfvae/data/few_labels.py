@@ -24,7 +24,7 @@ def kept(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
         Whether each does, `[n]`.
 
     Example:
-        >>> kept(np.array([0, 0, 0, 1, 1, 1]), 2, seed=0).sum()
+        >>> int(kept(np.array([0, 0, 0, 1, 1, 1]), 2, seed=0).sum())
         2
     """
     order = np.random.RandomState(seed).permutation(len(labels))

@@ -62,6 +62,14 @@ class Support(NamedTuple):
         shape = tuple(shape)
         return math.prod(shape[: len(shape) - self.symbol_axes]) if self.integer else None
 
+    def pieces(self, x: tf.Tensor) -> list[tuple[str, tf.Tensor, Support]]:
+        """What is held against a support of one kind: name, values, and support; here, all of x."""
+        return [("", x, self)]
+
+    def missing(self, x: tf.Tensor) -> tf.Tensor | bool:
+        """Which elements are NaN because the example has no value there; of one part, none."""
+        return False
+
     def outside(self, x: tf.Tensor) -> tf.Tensor:
         """Says of each example whether it holds a value outside, NaN and infinity among them.
 
@@ -190,8 +198,9 @@ def support_of(distribution: tfd.Distribution) -> Support:
 
     Args:
         distribution: The likelihood. Discrete distributions of this package say their number of
-            levels in an attribute `levels`, those of counts their total in `trials`; wrappers such
-            as `tfd.Independent` are looked through.
+            levels in an attribute `levels`, those of counts their total in `trials`, one of
+            several parts all of it in `data_support`; wrappers such as `tfd.Independent` are
+            looked through.
 
     Returns:
         The support; the real numbers where nothing else is known.
@@ -201,6 +210,8 @@ def support_of(distribution: tfd.Distribution) -> Support:
         2
     """
     distribution = concrete(distribution)
+    if (own := getattr(distribution, "data_support", None)) is not None:
+        return own
     if isinstance(getattr(distribution, "levels", None), int):
         return _levels(distribution.levels)
     if isinstance(getattr(distribution, "trials", None), int):
@@ -228,13 +239,14 @@ def check_data(x: np.ndarray, likelihood: tfd.Distribution) -> None:
     """
     x = np.asarray(x)
     check_shape(x.shape[1:], likelihood.event_shape)
-    bad = np.size(x) - np.count_nonzero(np.isfinite(x))
+    support = support_of(likelihood)
+    bad = np.count_nonzero(~np.isfinite(x) & ~np.asarray(support.missing(x)))
     if bad:
         raise UserError(
             f"the data hold {bad} values that are NaN or infinite among the {x.size} of the first "
             "batch: remove or repair those examples"
         )
-    check_values(x, support_of(likelihood), concrete(likelihood).name)
+    check_values(x, support, concrete(likelihood).name)
 
 
 def check_values(x, support: Support, likelihood: str = "") -> None:
@@ -250,6 +262,11 @@ def check_values(x, support: Support, likelihood: str = "") -> None:
     """
     x = tf.convert_to_tensor(x)
     x = x if x.dtype.is_floating else tf.cast(x, tf.float32)
+    for name, part, own in support.pieces(x):
+        _check_values(part, own, f"{likelihood} of {name}" if name else likelihood)
+
+
+def _check_values(x: tf.Tensor, support: Support, likelihood: str) -> None:
     if not tf.reduce_any(outside := support.outside(x)):
         return
     x = x.numpy()[outside.numpy()]

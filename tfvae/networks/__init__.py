@@ -8,6 +8,7 @@ from tfvae.networks.decoder import Decoder
 from tfvae.networks.encoder import Encoder
 from tfvae.networks.gyroplane import Gyroplane
 from tfvae.networks.mlp import MLP
+from tfvae.networks.multimodal import MultimodalDecoder, MultimodalEncoder
 from tfvae.networks.resnet import ResNetDown, ResNetUp
 from tfvae.networks.tangent_map import TangentMap
 
@@ -20,6 +21,8 @@ __all__ = [
     "Decoder",
     "Encoder",
     "Gyroplane",
+    "MultimodalDecoder",
+    "MultimodalEncoder",
     "ResNetDown",
     "ResNetUp",
     "TangentMap",

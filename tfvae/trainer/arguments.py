@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from tfvae.data.batches import as_float, unpack, with_context
+from tfvae.data.parts import packed
 from tfvae.data.tables import dense, is_sparse, sparse_batches
 from tfvae.errors import UserError
 
@@ -136,15 +137,15 @@ def with_validation_context(validation):
     if isinstance(validation, (tuple, list)):
         if is_sparse(validation[0]):
             return sparse_batches(*validation)
-        validation = tuple(map(dense, validation))
+        validation = (packed(validation[0]), *map(dense, validation[1:]))
         if len(validation) == 3:
             return (validation[0], *with_context(*validation))
         return validation
-    return dense(validation)
+    return packed(validation)
 
 
 def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = False) -> tuple:
-    """Turns frames into arrays, and a sparse matrix into a data set.
+    """Turns frames and parts into arrays, and a sparse matrix into a data set.
 
     Args:
         x: As in `fit`.
@@ -161,7 +162,7 @@ def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = 
         UserError: If a column of a frame holds no numbers.
     """
     if not is_sparse(x):
-        return dense(x), dense(y), dense(weights), batch_size
+        return packed(x), dense(y), dense(weights), batch_size
     x, beside = x.tocsr(), [None if part is None else dense(part) for part in (y, weights)]
     split = kwargs.pop("validation_split", 0.0) if training else 0.0
     if split and kwargs.get("validation_data") is None:
