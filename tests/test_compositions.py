@@ -347,9 +347,8 @@ def test_the_axes_name_every_part():
         parts.discard(latents.VectorQuantizer)
         # What they see of a model is one density; tests/latents has them with what differs.
         parts -= {latents.Hamiltonian, latents.Riemannian}
-        # No posterior above has the sphere as its support; recipes.hyperspherical_vae has both.
         # One has draws alone; to the other parts, three more are what "mixture" and "maf" are.
-        parts -= {priors.SphericalUniform, priors.RiemannianUniform}
-        parts -= {priors.SecondStage, priors.Standardized, priors.UniformDirection}
+        parts -= {priors.RiemannianUniform, priors.SecondStage}
+        parts -= {priors.Standardized, priors.UniformDirection}
         parts -= {priors.ExemplarPrior}  # as "vamp"
         assert parts <= here, sorted(part.__name__ for part in parts - here)

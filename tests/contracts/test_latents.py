@@ -73,10 +73,8 @@ def one_group(prior, labels=False):
 
 
 # Without weights, and for posteriors on the sphere or the ball alone: the recipes' tests have them.
-ON_THE_SPHERE = {"SphericalUniform", "WrappedNormal"}
-# Without weights, and for posteriors on the sphere alone: the recipe's tests have it. Without a
-# density, so that nothing is trained: tests/priors/test_riemannian_uniform.py has it.
-ELSEWHERE = {"SphericalUniform", "RiemannianUniform"}
+# Without a density, so that nothing is trained: tests/priors/test_riemannian_uniform.py.
+ELSEWHERE = {"SphericalUniform", "WrappedNormal", "RiemannianUniform"}
 
 # A line: the structure, its encoder, and whether there are labels; of one group, for each prior.
 CASES = {

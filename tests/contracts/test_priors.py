@@ -58,17 +58,13 @@ CASES = {
         ),
         {},
     ),
-    "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
-}
-# Not on the plane: tests/priors/test_spherical_uniform.py and tests/distributions/test_poincare.py
-# have their values.
-ELSEWHERE = {"SphericalUniform", "WrappedNormal"}
     "UniformDirection": (lambda: priors.UniformDirection(), {}),
     "ConditionalNormal": (lambda: priors.ConditionalNormal(one_hot()), {"labels": 3}),
 }
-# Not on the plane: tests/priors/test_spherical_uniform.py has its values.
-# An estimate of a density, and none at all: test_second_stage.py, test_riemannian_uniform.py.
-ELSEWHERE = {"SphericalUniform", "SecondStage", "RiemannianUniform"}
+# Not on the plane: tests/priors/test_spherical_uniform.py and tests/distributions/test_poincare.py
+# have their values. An estimate of a density, and none at all: test_second_stage.py,
+# test_riemannian_uniform.py.
+ELSEWHERE = {"SphericalUniform", "WrappedNormal", "SecondStage", "RiemannianUniform"}
 every_prior = pytest.mark.parametrize(
     ("prior", "options"),
     [pytest.param(*CASES[name], id=name) for name in FOUND if name in CASES],

@@ -28,10 +28,9 @@ from tfvae.recipes.hyperbolic import poincare_vae
 from tfvae.recipes.importance import ciwae, dreg, iwae, miwae, piwae, renyi_vae
 from tfvae.recipes.labelled import m1_m2, m2
 from tfvae.recipes.matching import info_vae, swae, wae_mmd
+from tfvae.recipes.modalities import multimodal_vae
 from tfvae.recipes.quantized import fsq_vae, lfq_vae, pixel_vae, residual_vq_vae, vq_vae
 from tfvae.recipes.refining import hvae, rhvae
-from tfvae.recipes.modalities import multimodal_vae
-from tfvae.recipes.quantized import vq_vae
 from tfvae.recipes.weighing import annealed_vae, disentangled_beta_vae, geco_vae
 from tfvae.vae import VAE
 
