@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-__all__ = ["BUDGET", "COMPARED", "OWN", "SEEDS", "Budget", "command", "seeds"]
+__all__ = ["BUDGET", "COMPARED", "OWN", "SEEDS", "Budget", "command", "samples", "seeds"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +55,9 @@ OWN: dict[str, Mapping[str, object]] = {
     },
 }
 
+# Where 500 passes of the decoder for each image take minutes, fewer; the page says so.
+SAMPLES = {"vdvae": 50}
+
 # Recipe -> what pythae calls it. Their figures are means over several seeds, for the spread.
 COMPARED = {
     "vae": "VAE",
@@ -75,6 +78,11 @@ COMPARED = {
 def seeds(name: str) -> tuple[int, ...]:
     """The seeds that a recipe is trained with."""
     return SEEDS_COMPARED if name in COMPARED else SEEDS
+
+
+def samples(name: str) -> int:
+    """Posterior samples per image that a recipe is evaluated with."""
+    return SAMPLES.get(name, BUDGET.samples)
 
 
 def command(name: str) -> str:

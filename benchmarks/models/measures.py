@@ -59,7 +59,7 @@ def measure(vae: tfvae.VAE, batches: tf.data.Dataset, *, samples: int) -> tuple[
         log p(x) of each image, where there is one.
     """
     xs, values = [], {"log_prob": [], "elbo": [], "squared_error": []}
-    found: dict = {}
+    found: dict = {"samples": samples}
 
     def note(name: str, compute: Callable[..., tf.Tensor], *given, **options) -> None:
         try:

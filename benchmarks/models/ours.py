@@ -21,7 +21,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 import tfvae  # noqa: E402
-from benchmarks.models.budget import BUDGET, OWN, seeds  # noqa: E402
+from benchmarks.models.budget import BUDGET, OWN, samples, seeds  # noqa: E402
 from benchmarks.models.measures import measure  # noqa: E402
 from benchmarks.models.rows import values_text, write_answer  # noqa: E402
 from benchmarks.models.strips import write_strip  # noqa: E402
@@ -66,7 +66,7 @@ def run(name: str, seed: int, strip: Path | None) -> tuple[dict, np.ndarray]:
             {key: float(row[key]) for key in KEPT if key in row}
             for row in read_metrics(Path(folder) / "metrics.csv")
         ]
-    found, each = measure(vae, test_images(name), samples=BUDGET.samples)
+    found, each = measure(vae, test_images(name), samples=samples(name))
     if strip is not None:
         try:
             write_strip(vae, strip, labels=tfvae.recipes.takes_labels(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.models.budget import BUDGET
 from benchmarks.models.verdicts import mean_of
 
 __all__ = ["log_prob_text", "mean_text", "number_text", "with_error_text"]
@@ -31,4 +32,6 @@ def log_prob_text(row: dict) -> str:
     text = with_error_text(row, "log_prob")
     if run["log_prob_kind"] == "elbo":
         text = f"{text} (the ELBO)"
+    elif run.get("samples", BUDGET.samples) != BUDGET.samples:
+        text = f"{text} ({run['samples']} samples)"
     return text if "log_prob" in run["chance"] else f"{text} (grey)"
