@@ -334,6 +334,8 @@ def test_config_round_trip(batch, objective):
         ({"samples": 0}, "samples takes an integer from 1, got 0"),
         ({"samples": 2.5}, "samples takes an integer from 1, got 2.5"),
         ({"kl": "analytical"}, "unknown kl 'analytical': did you mean 'analytic'"),
+        ({"gradient": "slt"}, "unknown gradient 'slt': did you mean 'stl'"),
+        ({"gradient": "stl", "kl": "analytic"}, "leave out kl='analytic'"),
         (
             {"beta": "warm-up"},
             "beta takes a number, a schedule of tfvae.schedules or of Keras, or a function",

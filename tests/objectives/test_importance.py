@@ -12,7 +12,7 @@ import tensorflow_probability as tfp
 
 import tfvae
 from tfvae.distributions.coercible import concrete
-from tfvae.objectives import CIWAE, IWAE, MIWAE, PIWAE, Renyi
+from tfvae.objectives import CIWAE, ELBO, IWAE, MIWAE, PIWAE, Renyi
 
 tfd = tfp.distributions
 GRADIENTS = ("plain", "stl", "dreg")
@@ -177,6 +177,38 @@ def test_the_expectation_of_stl_is_the_plain_one_for_one_sample_alone():
 def test_at_the_true_posterior_the_encoder_has_no_gradient_at_all(gradient):
     assert np.abs(gradients(IWAE(5, gradient), 100, off=0.0).encoder).max() < 1e-4
     assert np.abs(gradients(IWAE(5), 100, off=0.0).encoder).max() > 0.1
+
+
+def test_the_elbo_without_the_score():
+    """The ELBO is the mean of bounds of one draw each; its rate is estimated at the draws."""
+    found, truth = (gradients(o, 50) for o in (ELBO(samples=5, gradient="stl"), MIWAE(5, 1, "stl")))
+    for part in ("loss", "encoder", "decoder", "prior"):
+        a, b = getattr(found, part), getattr(truth, part)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+    here = [{"off": 0.0, "repeats": 100}, {"off": 0.15, "repeats": 50}]
+    stl = [gradients(ELBO(samples=5, gradient="stl"), **at).encoder for at in here]
+    plain = gradients(ELBO(samples=5, kl="monte_carlo"), **here[0]).encoder
+    assert np.abs(stl[0]).max() < 1e-4 < 0.1 < np.abs(plain).max()
+    # Free bits below the rate change nothing of it, and with beta the rate alone is weighed.
+    same = gradients(ELBO(samples=5, gradient="stl", free_bits=1e-9), 50).encoder
+    np.testing.assert_allclose(same, stl[1], rtol=1e-5, atol=1e-6)
+    weighed = [gradients(ELBO(b, samples=5, gradient="stl"), 50).encoder for b in (0.0, 2.0)]
+    np.testing.assert_allclose(weighed[1] - stl[1], stl[1] - weighed[0], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("alpha", [0.5, -0.5])
+def test_the_renyi_bound_without_the_score_is_what_it_says(alpha):
+    """The sum of w̃ ∂ log w/∂z ∂z/∂φ, by hand for a normal posterior."""
+    found = gradients(Renyi(alpha, samples=5, gradient="stl"), 50)
+    loc, scale = TRUE_LOC + 0.15, TRUE_SCALE * np.exp(0.15)
+    q = tfd.Independent(tfd.Normal(np.float32(np.tile(loc, (50, 1))), np.float32(scale)), 1)
+    z = np.float64(q.sample(5, seed=(0, 0)))
+    log_w = scipy.stats.norm.logpdf(X, z @ W.T, S).sum(-1)
+    log_w += scipy.stats.norm.logpdf(z).sum(-1) - scipy.stats.norm.logpdf(z, loc, scale).sum(-1)
+    shares = scipy.special.softmax((1 - alpha) * log_w, axis=0)
+    slope = (X - z @ W.T) @ W / S**2 - z + (z - loc) / scale**2  # of log w in z
+    by_hand = [(shares[..., None] * slope * way).sum(0) for way in (1.0, z - loc)]
+    np.testing.assert_allclose(found.encoder, -np.concatenate(by_hand, 1), rtol=1e-3, atol=1e-3)
 
 
 def flow_gradients(objective, repeats=80, batch=250):

@@ -8,17 +8,22 @@ import keras
 import tensorflow as tf
 
 from tfvae.distributions.elbo import EvidenceLowerBound, elbo
+from tfvae.distributions.point import has_density
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
-from tfvae.errors import UserError
+from tfvae.errors import UserError, unknown_name
 from tfvae.objectives.balancing import balance_weights
 from tfvae.objectives.base import Objective
 from tfvae.objectives.global_mean import global_mean
+from tfvae.objectives.importance import without_score
+from tfvae.objectives.latents import refuse_no_gradient
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Count, Share, Weight
 from tfvae.options.keywords import LayerOptions, Unpack
 from tfvae.schedules import Scheduled
 
 __all__ = ["ELBO"]
+
+GRADIENTS = ("plain", "stl")
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
@@ -41,10 +46,14 @@ class ELBO(Objective):
             thereafter, `Linear(1.0, 0.0, steps)`. Not with `capacity`.
         samples: Posterior samples per example, over which the distortion is averaged.
         kl: `"auto"`, `"analytic"` or `"monte_carlo"`.
+        gradient: `"plain"`; `"stl"`, sticking the landing: the rate is estimated at the draws, and
+            its gradient leaves out the score ∂/∂φ log q_φ(z) at a fixed z, whose expectation is
+            zero. So it vanishes, with its variance, where q is the true posterior.
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Raises:
-        UserError: If both `free_bits` and `capacity` are given, or a number is negative.
+        UserError: If both `free_bits` and `capacity` are given, a number is negative, or the
+            gradient is unknown or asked for beside `kl="analytic"`.
 
     Example:
         >>> warm_up = ELBO(beta=tfvae.schedules.Linear(0.0, 1.0, steps=10_000))
@@ -52,6 +61,7 @@ class ELBO(Objective):
     References:
         Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, Eq. 7.
         Higgins et al., "beta-VAE", 2017, Eq. 4 (beta).
+        Roeder, Wu, Duvenaud, "Sticking the Landing", 2017, Eq. 8 (stl).
         Kingma et al., "Improving Variational Inference with Inverse Autoregressive Flow", 2016,
         Eq. 15 of Appendix C.8 (free bits).
         Burgess et al., "Understanding Disentangling in beta-VAE", 2018, Eq. 8 (capacity).
@@ -73,11 +83,20 @@ class ELBO(Objective):
         balance: Share | Scheduled | None = None,
         samples: Count = 1,
         kl: Literal["auto", "analytic", "monte_carlo"] = "auto",
+        gradient: Literal["plain", "stl"] = "plain",
         **kwargs: Unpack[LayerOptions],
     ):
+        if gradient not in GRADIENTS:
+            raise unknown_name("gradient", gradient, GRADIENTS)
+        if gradient == "stl" and kl == "analytic":
+            raise UserError(
+                "gradient='stl' is one of a rate that is estimated at the draws: leave out "
+                "kl='analytic', or the gradient"
+            )
         if samples != int(samples) or samples < 1:
             raise UserError(f"samples takes an integer from 1, got {samples!r}")
         super().__init__(samples=None if samples == 1 else int(samples), kl=kl, **kwargs)
+        self.gradient = gradient
         self.beta = beta
         self.free_bits = free_bits
         self.capacity = capacity
@@ -92,7 +111,7 @@ class ELBO(Objective):
         self, x: tf.Tensor, output: VAEOutput, *, step=0, weights: tf.Tensor | None = None
     ) -> ObjectiveOutput:
         """Computes the loss of a batch, nats per example."""
-        bound = elbo(x, output, kl=self.kl)
+        bound = self.bound(x, output)
         rates = bound.rates
         if self.free_bits is not None:
             floor = self.free_bits(step)
@@ -124,6 +143,24 @@ class ELBO(Objective):
         sizes = [latent.posterior.event_shape.num_elements() for latent in output.latents]
         return balance_weights(means, sizes, tf.cast(self.balance(step), means[0].dtype))
 
+    def bound(self, x: tf.Tensor, output: VAEOutput) -> EvidenceLowerBound:
+        """The bound, whose gradient is the one that was asked for."""
+        if self.gradient == "plain":
+            return elbo(x, output, kl=self.kl)
+        for latent in output.latents:
+            if not has_density(latent.posterior):
+                raise UserError(
+                    "gradient='stl' leaves out the score of the posterior's density, and "
+                    f"{latent.posterior.name} is one point, which has none: take 'plain'"
+                )
+            refuse_no_gradient(latent, "gradient='stl'")
+        bound = elbo(x, output, kl="monte_carlo")
+        zeros = [without_score(latent.posterior, latent.z) for latent in output.latents]
+        zeros = [tf.reduce_mean(zero, axis=0) if zero.shape.rank == 2 else zero for zero in zeros]
+        rates = tuple(rate - zero for rate, zero in zip(bound.rates, zeros, strict=True))
+        rate = tf.add_n(rates)
+        return EvidenceLowerBound(-bound.distortion - rate, bound.distortion, rate, rates)
+
     def get_config(self) -> dict:
         """Configuration for saving."""
-        return {**super().get_config(), "samples": self.samples or 1}
+        return {**super().get_config(), "samples": self.samples or 1, "gradient": self.gradient}
