@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from tfvae.distributions.aside import aside
 from tfvae.errors import UserError
 from tfvae.networks.shared_layers import serialize_shared
 from tfvae.options.keywords import ModelOptions, Unpack
@@ -57,7 +58,7 @@ def vector_of(
         if called is not None:
             called.add(id(conditioner))
         return conditioner(context)
-    with keras.StatelessScope():
+    with aside():
         return conditioner(context)
 
 

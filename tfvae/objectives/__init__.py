@@ -17,6 +17,7 @@ from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
+from tfvae.objectives.soft_intro_vae import SoftIntroVAE
 from tfvae.objectives.vae_gan import VaeGan
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",
+    "SoftIntroVAE",
     "VaeGan",
 ]
 __dir__ = public(__all__)
