@@ -96,6 +96,7 @@ OF_ONE_GROUP = (
     "rae",
     "aae",
     "vae_gan",
+    "intro_vae",
 )
 
 
