@@ -71,6 +71,7 @@ OBJECTIVES = {
     "beta_tcvae": lambda: objectives.BetaTCVAE(4.0),
     "aae": lambda: objectives.AdversarialAutoencoder(4.0, units=[8]),
     "vae_gan": lambda: objectives.VaeGan(1.0, units=[8]),
+    "intro_vae": lambda: objectives.SoftIntroVAE(),
     "factor_vae": lambda: objectives.FactorVAE(4.0, units=[8]),
 }
 CONDITIONING = {
@@ -103,6 +104,7 @@ OF_ONE_GROUP = (
     "rae",
     "aae",
     "vae_gan",
+    "intro_vae",
 )
 
 
@@ -146,7 +148,7 @@ def _reason(c: Composition) -> str | None:
         return "take a factorized posterior"
     if c.objective == "dip_vae" and (flow or codes):
         return "not known in closed form"
-    if c.objective in ("info_vae", "rae", "vae_gan") and codes:
+    if c.objective in ("info_vae", "rae", "vae_gan", "intro_vae") and codes:
         return "pass none on"
     if (
         c.objective in ("info_vae", "aae")
@@ -182,7 +184,7 @@ def _cover(compositions: list[Composition], features: Callable) -> list[Composit
 
 # Objectives of the same draws and densities as "elbo", "elbo_k3" or "iwae", and a flow as prior
 # beside another one: for each of them, the parts of the other axes do the same.
-LIKE_ANOTHER = ("capacity", "geco", "stl", "rae", "aae", "vae_gan")
+LIKE_ANOTHER = ("capacity", "geco", "stl", "rae", "aae", "vae_gan", "intro_vae")
 
 
 def _pairs(composition: Composition) -> list:

@@ -114,6 +114,7 @@ OBJECTIVES = [
     ("info_vae", {"strength": 7.0}, "InfoVAE", {"alpha": 0.5, "strength": 7.0, "kernel": "rbf"}),
     ("wae_mmd", {"bandwidth": 2.0}, "InfoVAE", {"alpha": 1.0, "kernel": "imq", "bandwidth": 2.0}),
     ("swae", {"projections": 9}, "SlicedWasserstein", {"strength": 10.0, "projections": 9}),
+    ("intro_vae", {"sharpness": 1.0}, "SoftIntroVAE", {"strength": 1.0, "sharpness": 1.0}),
     ("vae_gan", {"strength": 2.0}, "VaeGan", {"strength": 2.0, "beta": 0.01}),
     ("aae", {"strength": 2.0}, "AdversarialAutoencoder", {"strength": 2.0}),
     ("ae", {}, "ELBO", {"beta": 0.0}),

@@ -12,6 +12,7 @@ import tensorflow_probability as tfp
 from tfvae.data.batches import as_float
 from tfvae.data.parts import packed
 from tfvae.distribute import as_seed, fold_in
+from tfvae.distributions.aside import aside
 from tfvae.distributions.batch_axes import Unfolded, fold
 from tfvae.distributions.coercible import concrete, returned
 from tfvae.distributions.evidence import NoEvidence, no_evidence
@@ -21,7 +22,6 @@ from tfvae.distributions.types import ModelOutput, Networks, VAEOutput
 from tfvae.errors import UserError, readable_errors
 from tfvae.latents import LatentStructure, OneGroup
 from tfvae.layers.noise_scope import noise
-from tfvae.networks.aside import aside
 from tfvae.networks.conditioning import conditioners_count_once
 from tfvae.objectives import ELBO, Objective
 from tfvae.objectives.estimators import Estimators
@@ -294,16 +294,20 @@ class VAE(ObjectiveModel):
         """The networks with the context of a batch, for an objective that calls them again."""
         seed = None if seed is None else fold_in(seed, AGAIN)
 
-        def encode(x, frozen=False) -> tfd.Distribution:
-            with aside(self.encoder if frozen else None):
+        def encode(x) -> tfd.Distribution:
+            with aside():
                 encoded = self._encode(x, context, training=False, seed=seed)
                 return returned("encoder", self.latents.posterior(encoded, context))
 
-        def decode(z, frozen=False) -> tfd.Distribution:
-            with aside(self.decoder if frozen else None), noise(seed, self.decoder):
+        def decode(z) -> tfd.Distribution:
+            with aside(), noise(seed, self.decoder):
                 return self._decode(self.latents.code(z, context), context, training=False)
 
-        return Networks(encode, decode, self.decoder)
+        def prior() -> tfd.Distribution:
+            with aside():
+                return self.latents(context=context)
+
+        return Networks(encode, decode, prior, self.encoder, self.decoder, self.latents)
 
     def decode(self, z, context=None) -> tfd.Distribution:
         """The likelihood p(x|z).

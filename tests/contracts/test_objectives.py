@@ -169,6 +169,7 @@ CASES = {
     ],
     "SlicedWasserstein": [({"projections": 4, "draws": 30, "samples": 2}, None)],
     "AdversarialAutoencoder": [({"strength": 3.0, "units": [6]}, None)],
+    "SoftIntroVAE": [({"strength": 0.5, "beta": Linear(0.0, 1.0, 10), "sharpness": 1.5}, None)],
     "VaeGan": [({"strength": 3.0, "beta": 0.5, "units": [6]}, None)],
     "FactorVAE": [({"gamma": 3.0, "units": [6]}, None)],
 }

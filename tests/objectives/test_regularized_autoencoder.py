@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import tfvae
+from tfvae.distributions import aside
 from tfvae.objectives import RegularizedAutoencoder
 from tfvae.runs.report import table_lines
 
@@ -127,6 +128,21 @@ def test_objectives_of_all_codes_take_points_and_those_of_weights_refuse_them(au
         autoencoder(objective=tfvae.objectives.IWAE(3))
 
 
+@pytest.mark.parametrize("norm", [tfvae.layers.WeightNorm, tfvae.layers.SpectralNorm])
+def test_normalized_weights_are_frozen_too(norm):
+    layer = norm(keras.layers.Dense(3))
+    x = tf.ones([2, 4])
+    layer(x)
+    for frozen in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            with aside(*[layer] * frozen), aside():
+                y = layer(x)
+        of_x, *others = tape.gradient(y, [x, *(w.value for w in layer.trainable_weights)])
+        assert of_x is not None
+        assert {g is None for g in others} == {frozen}
+
+
 def test_networks_called_once_more_leave_nothing_behind(binary):
     """No loss, no moving statistics; frozen weights get no gradient, the argument does."""
     trunk = keras.Sequential(
@@ -144,13 +160,14 @@ def test_networks_called_once_more_leave_nothing_behind(binary):
     for frozen in (False, True):
         with tf.GradientTape() as tape:
             tape.watch(z)
-            mean = output.networks.decode(z, frozen=frozen).mean()
+            with aside(*[vae.decoder] * frozen):
+                mean = output.networks.decode(z).mean()
         gradient, *others = tape.gradient(mean, [z, *(w.value for w in weights)])
         assert gradient is not None
         assert [g is None for g in others] == [frozen] * len(weights)
         np.testing.assert_allclose(mean, vae.decode(z).mean(), rtol=1e-5)
-    with tf.GradientTape() as tape:
-        loc = output.networks.encode(binary, frozen=True).mean()
+    with tf.GradientTape() as tape, aside(vae.encoder):
+        loc = output.networks.encode(binary).mean()
     assert tape.gradient(loc, vae.encoder.trainable_variables[0].value) is None
     np.testing.assert_allclose(loc, vae.encode(binary).mean(), rtol=1e-5)
     assert len(vae.losses) == losses

@@ -1,5 +1,6 @@
 """What tfp lacks: KL pairs, moments, supports, batch axes, tensors that are distributions."""
 
+from tfvae.distributions.aside import aside
 from tfvae.distributions.divergences import (
     analytic_kl,
     kl_divergence,
@@ -18,6 +19,7 @@ __all__ = [
     "OfSome",
     "VAEOutput",
     "analytic_kl",
+    "aside",
     "elbo",
     "kl_divergence",
     "log_importance_weights",

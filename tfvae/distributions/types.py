@@ -67,19 +67,25 @@ class VAEOutput(NamedTuple):
 class Networks(NamedTuple):
     """The networks of a model, for an objective that calls them once more on the same batch.
 
-    Each call is in inference mode and leaves nothing behind: it adds no losses and updates no
-    weights. With `frozen=True` the network's weights are constants of the gradient, which goes
-    through to the argument alone.
+    Each call is in inference mode, with the context of the batch, and leaves nothing behind: it
+    adds no losses and updates no weights. In a block of `tfvae.distributions.aside` the weights of
+    the layers that it is given are constants of the gradient, which goes through to the arguments.
 
     Attributes:
-        encode: `(x, frozen=False) -> q(z|x)`, with the context of the batch.
-        decode: `(z, frozen=False) -> p(x|z)`, likewise, for z `[batch, *event]`.
-        decoder: The decoder itself, for its weights.
+        encode: `(x) -> q(z|x)`.
+        decode: `(z) -> p(x|z)`, for z `[batch, *event]`.
+        prior: `() -> p(z)`.
+        encoder: The layer.
+        decoder: The layer.
+        latents: The latent structure, with the weights of the prior.
     """
 
-    encode: Callable[..., tfd.Distribution]
-    decode: Callable[..., tfd.Distribution]
+    encode: Callable[[tf.Tensor], tfd.Distribution]
+    decode: Callable[[tf.Tensor], tfd.Distribution]
+    prior: Callable[[], tfd.Distribution]
+    encoder: keras.layers.Layer
     decoder: keras.layers.Layer
+    latents: keras.layers.Layer
 
 
 class ModelOutput(VAEOutput):

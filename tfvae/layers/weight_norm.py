@@ -79,7 +79,10 @@ class WeightNorm(keras.layers.Wrapper):
     def _call(self, inputs: tf.Tensor, g: tf.Tensor, *others) -> tf.Tensor:
         kernel = self.layer.kernel
         value = tf.convert_to_tensor(kernel) / self._norm() * tf.reshape(g, self._g_shape)
-        with keras.StatelessScope(state_mapping=[(kernel, value), *others]):
+        # As they are here: around this call others may have put values in their place.
+        state = {id(w): (w, tf.convert_to_tensor(w)) for w in self.layer.trainable_weights}
+        state |= {id(w): (w, value) for w, value in ((kernel, value), *others)}
+        with keras.StatelessScope(state_mapping=list(state.values())):
             return self.layer(inputs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
+from tfvae.distributions.aside import aside
 from tfvae.errors import UserError
 from tfvae.networks.aside import aside
 from tfvae.networks.shared_layers import serialize_shared

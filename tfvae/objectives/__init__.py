@@ -19,6 +19,7 @@ from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
 from tfvae.objectives.supervised import Supervised
+from tfvae.objectives.soft_intro_vae import SoftIntroVAE
 from tfvae.objectives.vae_gan import VaeGan
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ScheduledNumber",
     "SlicedWasserstein",
     "Supervised",
+    "SoftIntroVAE",
     "VaeGan",
 ]
 __dir__ = public(__all__)

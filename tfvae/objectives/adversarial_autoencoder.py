@@ -14,9 +14,9 @@ from tfvae.objectives.adversary import (
     discriminator_loss,
     flat_codes,
     hidden_layers,
-    prior_draws,
 )
 from tfvae.objectives.latents import refuse_no_gradient, shared_prior
+from tfvae.objectives.made_examples import prior_draws
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Positive, Weight, Widths
 from tfvae.options.keywords import LayerOptions, Unpack

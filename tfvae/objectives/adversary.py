@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from tfvae.distribute import batch_mean, fold_in, global_batch
+from tfvae.distribute import batch_mean
 from tfvae.distribute.updates import apply_gradients
 from tfvae.distributions.types import VAEOutput
 from tfvae.errors import UserError
@@ -18,7 +18,7 @@ from tfvae.objectives.latents import one_group
 from tfvae.optimizers import optimizer_class
 from tfvae.options.keywords import ImportanceOptions, Unpack
 
-__all__ = ["Adversarial", "discriminator_loss", "flat_codes", "hidden_layers", "prior_draws"]
+__all__ = ["Adversarial", "discriminator_loss", "flat_codes", "hidden_layers"]
 
 
 def discriminator_loss(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
@@ -80,26 +80,6 @@ def flat_codes(output: VAEOutput, objective: str, reason: str) -> tf.Tensor:
             f"draws values of type {z.dtype.name}: take a reparameterized posterior"
         )
     return tf.reshape(z, [-1, math.prod(z.shape[1:])])
-
-
-def prior_draws(output: VAEOutput, seed: tf.Tensor) -> tf.Tensor:
-    """A draw of the prior beside each code; of one prior, the same for any number of replicas.
-
-    Args:
-        output: What the model returned, with one group of latent variables.
-        seed: Stateless seed, the same on all replicas.
-
-    Returns:
-        `[batch, *event]`, as constants of the gradient.
-    """
-    (latent,) = output.latents
-    count = tf.shape(latent.z)[0]
-    everyone, start = global_batch(tf.zeros([count, 1]))
-    if latent.prior.batch_shape.rank == 0:
-        draws = latent.prior.sample(tf.shape(everyone)[0], seed=seed)[start : start + count]
-    else:  # one for each context
-        draws = latent.prior.sample(seed=fold_in(seed, start))
-    return tf.stop_gradient(tf.cast(tf.reshape(draws, tf.shape(latent.z)), latent.z.dtype))
 
 
 class Adversarial(Objective):

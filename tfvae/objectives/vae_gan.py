@@ -7,12 +7,13 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
-from tfvae.distribute import fold_in, global_batch
+from tfvae.distribute import fold_in
 from tfvae.distributions.elbo import elbo
 from tfvae.distributions.supports import support_of
 from tfvae.distributions.types import ObjectiveOutput, VAEOutput
-from tfvae.objectives.adversary import Adversarial, discriminator_loss, hidden_layers, prior_draws
+from tfvae.objectives.adversary import Adversarial, discriminator_loss, hidden_layers
 from tfvae.objectives.latents import networks_of, one_group, refuse_no_gradient
+from tfvae.objectives.made_examples import binary_draws, prior_draws
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.options.bounds import Positive, Weight, Widths
 from tfvae.options.keywords import LayerOptions, Unpack
@@ -122,15 +123,11 @@ class VaeGan(Adversarial):
         return features, self.logit(features)[:, 0]
 
     def _shown(self, likelihood, seed: tf.Tensor) -> tf.Tensor:
-        """What the discriminator sees of p(x|z), `[batch, *event]`, the same for any replicas."""
+        """What the discriminator sees of p(x|z), `[batch, *event]`."""
         mean, support = likelihood.mean(), support_of(likelihood)
         if support.levels != 2 or support.symbol_axes:
             return support.scaled(mean)
-        everyone, start = global_batch(tf.reshape(mean, [tf.shape(mean)[0], -1])[:, :1])
-        shape = tf.concat([tf.shape(everyone)[:1], tf.shape(mean)[1:]], axis=0)
-        uniform = tf.random.stateless_uniform(shape, seed)[start : start + tf.shape(mean)[0]]
-        draw = tf.cast(tf.cast(uniform, mean.dtype) < mean, mean.dtype)
-        return mean + tf.stop_gradient(draw - mean)
+        return binary_draws(mean, seed)
 
     def own_terms(
         self, x: tf.Tensor, output: VAEOutput, *, seed, weights: tf.Tensor | None = None

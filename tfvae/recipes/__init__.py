@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tfvae import options
 from tfvae.lazy import public
-from tfvae.recipes.adversarial import aae, vae_gan
+from tfvae.recipes.adversarial import aae, intro_vae, vae_gan
 from tfvae.recipes.autoencoders import ae, rae_gp, rae_l2, rae_sn
 from tfvae.recipes.densities import hyperspherical_vae, logcosh_vae, sigma_vae
 from tfvae.recipes.discrete import categorical_vae, joint_vae
@@ -56,6 +56,7 @@ __all__ = [
     "hyperspherical_vae",
     "iaf_vae",
     "info_vae",
+    "intro_vae",
     "iwae",
     "joint_vae",
     "ladder_vae",

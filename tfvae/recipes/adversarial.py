@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
-from tfvae.objectives import AdversarialAutoencoder, VaeGan
+from tfvae.objectives import AdversarialAutoencoder, SoftIntroVAE, VaeGan
 from tfvae.options.bounds import Count, Positive, Weight, Widths
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
@@ -14,7 +14,7 @@ from tfvae.recipes.trunks import Trunks, trunks
 from tfvae.schedules import Scheduled
 from tfvae.vae import VAE
 
-__all__ = ["aae", "vae_gan"]
+__all__ = ["aae", "intro_vae", "vae_gan"]
 
 
 @extends(vae, fixes=("objective", "beta", "free_bits", "capacity", "samples", "kl"))
@@ -105,3 +105,36 @@ def vae_gan(
     )  # fmt: skip
     given = {"network": network, "hidden": hidden, "network_options": network_options}
     return vae(event_shape, latent_dim, objective=objective, **given, **options)
+
+
+@extends(vae, fixes=("objective", "free_bits", "capacity", "samples", "kl"))
+def intro_vae(
+    event_shape: Sequence[int],
+    latent_dim: Count = 16,
+    *,
+    strength: Weight | Scheduled = 1.0,
+    beta: Weight | Scheduled = 1.0,
+    beta_negative: Weight | Scheduled = 64.0,
+    sharpness: Positive = 2.0,
+    **options,
+) -> VAE:
+    """The soft-introspective VAE: the encoder tells data from what the decoder makes.
+
+    Args:
+        event_shape: Shape of one example, channels last.
+        latent_dim: Number of latent variables.
+        strength: Weight of the game beside the negative ELBO.
+        beta: Weight of the rate.
+        beta_negative: Weight of the rate of made examples in the encoder's loss.
+        sharpness: Of the exponential of their ELBO.
+        **options: Further arguments of `vae`.
+
+    Returns:
+        The model, uncompiled.
+
+    References:
+        Daniel and Tamar, "Soft-IntroVAE: Analyzing and Improving the Introspective Variational
+        Autoencoder", 2021, Algorithm 1.
+    """
+    objective = SoftIntroVAE(strength, beta=beta, beta_negative=beta_negative, sharpness=sharpness)
+    return vae(event_shape, latent_dim, objective=objective, **options)
