@@ -40,7 +40,7 @@ def log_marginal(vae, mixture, x):
 
 def sklearns(vae, x, **options):
     z, _ = codes_of(vae, x, draws=3, seed=3)
-    mixture = GaussianMixture(random_state=3, reg_covar=1.0001e-6, max_iter=500, **options)
+    mixture = GaussianMixture(random_state=3, reg_covar=1.0001e-6, max_iter=200, **options)
     return z, mixture.fit(np.float64(z))
 
 
