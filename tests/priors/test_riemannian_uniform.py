@@ -47,7 +47,7 @@ def test_draws_are_uniform_on_the_manifold():
     volume = np.sqrt(np.linalg.det(metric(grid)))
     assert volume.reshape(101, 101)[0].max() < 1e-6 * volume.max()
     distribution = fitted(chain=30, leapfrog=5, step_size=0.3)()
-    draws = tf.function(lambda: distribution.sample(2000, seed=(0, 1)))().numpy()
+    draws = distribution.sample(2000, seed=(0, 1)).numpy()
     for function in (lambda z: z, lambda z: z**2, lambda z: z[:, :1] * z[:, 1:]):
         values, truth = function(draws), volume @ function(grid) / volume.sum()
         assert (np.abs(values.mean(0) - truth) < 5 * values.std(0) / np.sqrt(2000)).all()

@@ -105,7 +105,7 @@ class MixtureOfNormals(Prior):
         z: np.ndarray,
         examples: np.ndarray | None = None,
         *,
-        iterations: int = 500,
+        iterations: int = 200,
         restarts: int = 1,
         seed: int = 0,
     ) -> None:
