@@ -5,6 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfvae.distributions.coercible import concrete
+from tfvae.distributions.product import Product
 from tfvae.plots.marginals import marginals
 
 __all__ = ["rate_per_dimension"]
@@ -43,7 +45,7 @@ def rate_per_dimension(
 
     Returns:
         `[B, D]`, nats; D is the number of scalars in z (of factors, for `tfd.Independent` of
-        vectors such as one-hot ones).
+        vectors such as one-hot ones). Of a product with a product, those of the parts in turn.
 
     Example:
         >>> q = tfd.Independent(tfd.Normal([[0.0, 1.0]], 1.0), 1)
@@ -51,6 +53,11 @@ def rate_per_dimension(
         >>> rate_per_dimension(q, p).numpy()
         array([[0. , 0.5]], dtype=float32)
     """
+    q, p = concrete(posterior), concrete(prior)
+    if isinstance(q, Product) and isinstance(p, Product):
+        pairs = zip(q.parts, p.parts, strict=True)
+        options = {"samples": samples, "seed": seed}
+        return tf.concat([rate_per_dimension(a, b, **options) for a, b in pairs], axis=-1)
     q, p = marginals(posterior), marginals(prior)
     if q.distribution is not None and p.distribution is not None:
         try:
