@@ -47,6 +47,9 @@ def test_a_product_is_its_parts():
     p = Product([normal((), 2), categories(())])
     expected = tfd.kl_divergence(a, p.parts[0]) + tfd.kl_divergence(b, p.parts[1])
     np.testing.assert_allclose(tfd.kl_divergence(both, p), expected, rtol=1e-5)
+    each = tfvae.plots.rate_per_dimension(both, p)  # two numbers, and two categorical variables
+    assert each.shape == (4, 4)
+    np.testing.assert_allclose(tf.reduce_sum(each, axis=-1), expected, rtol=1e-5)
     cold = tempered(Product([a, normal()]), 0.5)
     np.testing.assert_allclose(cold.stddev()[:, :2], 0.5 * a.stddev())
 

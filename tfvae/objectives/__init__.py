@@ -18,8 +18,8 @@ from tfvae.objectives.regularized_autoencoder import RegularizedAutoencoder
 from tfvae.objectives.renyi import Renyi
 from tfvae.objectives.scheduled_number import ScheduledNumber
 from tfvae.objectives.sliced_wasserstein import SlicedWasserstein
-from tfvae.objectives.supervised import Supervised
 from tfvae.objectives.soft_intro_vae import SoftIntroVAE
+from tfvae.objectives.supervised import Supervised
 from tfvae.objectives.vae_gan import VaeGan
 
 __all__ = [
@@ -40,8 +40,8 @@ __all__ = [
     "Renyi",
     "ScheduledNumber",
     "SlicedWasserstein",
-    "Supervised",
     "SoftIntroVAE",
+    "Supervised",
     "VaeGan",
 ]
 __dir__ = public(__all__)

@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 
 from tfvae.distributions.coercible import concrete
 from tfvae.distributions.point import has_density
+from tfvae.distributions.product import Product
 from tfvae.errors import UserError
 from tfvae.plots.marginals import marginals
 
@@ -46,7 +47,7 @@ def rate_per_dimension(
 
     Returns:
         `[B, D]`, nats; D is the number of scalars in z (of factors, for `tfd.Independent` of
-        vectors such as one-hot ones).
+        vectors such as one-hot ones). Of a product with a product, those of the parts in turn.
 
     Raises:
         UserError: If q(z|x) is a point, as of the layer `Deterministic`.
@@ -62,6 +63,11 @@ def rate_per_dimension(
             f"{concrete(posterior).name} is a code without noise, which has no rate: there is none "
             "to draw, or to sort the dimensions by"
         )
+    q, p = concrete(posterior), concrete(prior)
+    if isinstance(q, Product) and isinstance(p, Product):
+        pairs = zip(q.parts, p.parts, strict=True)
+        options = {"samples": samples, "seed": seed}
+        return tf.concat([rate_per_dimension(a, b, **options) for a, b in pairs], axis=-1)
     q, p = marginals(posterior), marginals(prior)
     if q.distribution is not None and p.distribution is not None:
         try:
