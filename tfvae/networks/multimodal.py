@@ -50,6 +50,12 @@ class _OfModalities(keras.Model):
         """Makes all weights for inputs `[batch, *shape]` and a context `[batch, ...]`."""
         build_by_call(self.call, inputs_shape, context_shape)
 
+    @property
+    def conditioner(self) -> keras.layers.Layer | None:
+        """That of the first of its networks; they share it where the model is conditional."""
+        networks = getattr(self, "encoders", None) or self.decoders
+        return getattr(next(iter(networks.values())), "conditioner", None)
+
     @classmethod
     def from_config(cls, config: dict) -> _OfModalities:
         """Makes the network of its configuration."""

@@ -25,6 +25,7 @@ def run(
     binarization: Literal["auto", "none", "dynamic", "static", "threshold"] = "auto",
     batch_size: Count = 128,
     recipe: str = "vae",
+    conditioning: Literal["none", "labels"] = "none",
     epochs: Examples = 30,
     optimizer: str = "adam",
     learning_rate: Positive = 1e-3,
@@ -57,6 +58,7 @@ def run(
         binarization: How grey values become bits for a Bernoulli; auto: as the dataset says.
         batch_size: Examples in a step, over all replicas.
         recipe: The model: a function of `tfvae.recipes`.
+        conditioning: What encoder and decoder are told beside x; labels: the class of an example.
         epochs: Passes over the training data.
         optimizer: Name of a Keras optimizer, such as sgd, whose own numbers `--list=sgd` prints;
             adam: `tfvae.trainer.Adam`, which is faster.
