@@ -125,6 +125,11 @@ class MultimodalEncoder(_OfModalities):
         self.experts, self.drop = experts, float(drop)
         self.dropout = keras.layers.Dropout(self.drop) if drop else None
 
+    @property
+    def modalities(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each modality's data: what a dict of them is held against."""
+        return dict(self.shapes)
+
     def call(self, inputs, context=None, training=False) -> tfd.Distribution:
         """Returns the distribution, batch shape `[batch]`."""
         given = {} if context is None else {"context": context}
