@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -130,6 +131,16 @@ class VAE(ObjectiveModel):
         self._no_evidence: NoEvidence | None = None
 
     @property
+    def modalities(self) -> Mapping[str, Sequence[int]] | None:
+        """The shapes of what x is made of, by name, as the encoder has them; None: x is one array.
+
+        Example:
+            >>> vae.modalities is None
+            True
+        """
+        return getattr(self.encoder, "modalities", None)
+
+    @property
     def prior(self) -> Prior | LatentStructure:
         """The layer of p(z): called, with a context or none, it gives the distribution.
 
@@ -187,7 +198,7 @@ class VAE(ObjectiveModel):
         Returns:
             The latent groups and the likelihood.
         """
-        x = as_float(x)
+        x = as_float(x, self.modalities)
         self._check_shape(x)
         if context is not None:
             context = tf.convert_to_tensor(context)
@@ -237,7 +248,7 @@ class VAE(ObjectiveModel):
             check_shape(tuple(x.shape[1:]), event)
 
     def _encode(self, x, context, training=None, seed=None):
-        x = self._scaled(as_float(x))
+        x = self._scaled(as_float(x, self.modalities))
         given = _given(context=self.latents.for_networks(context), training=training)
         # Of the same seed, the noise inside encoder and decoder would be the same.
         with noise(None if seed is None else fold_in(seed, ENCODER), self.encoder):
@@ -427,7 +438,7 @@ class VAE(ObjectiveModel):
                 likelihood.
         """
         samples = _count("samples", samples)
-        x = packed(x)
+        x = packed(x, self.modalities)
         self._check_input(x, context)
         self._refuse_no_evidence("ELBO")
         return self._estimators.elbo(x, samples, seed, context, chunk)
@@ -461,7 +472,7 @@ class VAE(ObjectiveModel):
             Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", 2016, Eq. 8.
         """
         samples = _count("samples", samples)
-        x = packed(x)
+        x = packed(x, self.modalities)
         self._check_input(x, context)
         self._refuse_no_evidence("estimate of log p(x)")
         every = self.latents.every_z(EXACT_CODES)
@@ -502,7 +513,7 @@ class VAE(ObjectiveModel):
         return Estimators(self._encode, self._complete, self.variable_dtype)
 
     def _check_input(self, x, context) -> None:
-        x = tf.convert_to_tensor(packed(x))
+        x = tf.convert_to_tensor(packed(x, self.modalities))
         self._check_shape(x)
         if not self.built:
             self.build(x.shape, None if context is None else tf.convert_to_tensor(context).shape)

@@ -209,6 +209,9 @@ def test_dicts_go_through_every_method(tmp_path, mirrored):
     for found in (one.reconstruct(x), one.sample(12), one.sample(12, mean=True)):
         assert {k: v.shape for k, v in found.items()} == {k: (12, *s) for k, s in SHAPES.items()}
     assert one.elbo(x, samples=2).shape == one.log_prob(x, samples=3).shape == (12,)
+    without = {name: value for name, value in x.items() if name != "text"}
+    lacking = {**x, "text": np.full_like(x["text"], np.nan)}
+    np.testing.assert_array_equal(one.elbo(without, seed=0), one.elbo(lacking, seed=0))
     # What is missing is not looked at, and of nothing q(z|x) is the prior.
     other = {**x, "image": np.full_like(x["image"], np.nan)}
     nothing = {name: np.full_like(value, np.nan) for name, value in x.items()}
@@ -262,6 +265,8 @@ def test_what_cannot_be_is_refused():
         (lambda: networks.MultimodalEncoder({"a": full}, {"a": (2,)})(tf.zeros([3, 2])), "normals"),
         (lambda: packed({}), "without an array"),
         (lambda: packed({"a": np.zeros([3, 1]), "b": np.zeros([2, 1])}), "number of examples"),
+        (lambda: model().fit({**data(), "caption": np.ones(12)}), "unknown modality 'caption'"),
+        (lambda: model().encode({"text": np.ones((12, 4))}), r"examples of the shape \(4,\)"),
         (lambda: model().fit({**data(), "age": np.full(12, np.inf)}), "NaN or infinite"),
         (lambda: model().fit({**data(), "text": 2 * np.ones((12, 3))}), "one-hot"),
     ]:

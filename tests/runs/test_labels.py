@@ -27,6 +27,24 @@ def test_labels_are_not_told_and_learned_at_once(tiny):
         check_config(config)
 
 
+def test_the_conditional_form_of_a_recipe_is_told_the_labels(tiny):
+    config = tiny(recipe="iwae", conditioning="labels", prior="conditional_normal", samples=2)
+    check_config(config)
+    data = load_data(config, config.train_split)
+    vae = build_model(config)
+    conditioners = {vae.encoder.conditioner, vae.decoder.conditioner, vae.prior.conditioner}
+    assert [one.num_tokens for one in conditioners] == [10]
+    assert np.isfinite(vae.train_on_batch(*next(iter(data)), return_dict=True)["elbo"])
+    assert vae.sample(2, context=3).shape == (2, 8, 8, 1)
+    with pytest.raises(UserError, match="m2 takes the labels by itself"):
+        check_config(tiny(recipe="m2", conditioning="labels"))
+    with pytest.raises(UserError, match=r"config\.conditioning tells them: leave one of the two"):
+        check_config(tiny(objective="supervised", conditioning="labels"))
+    tfvae.data.register("plain", lambda request: np.zeros((20, 4, 4), np.uint8))
+    with pytest.raises(UserError, match="'plain' has no labels"):
+        build_model(tiny(dataset="plain", conditioning="labels"))
+
+
 def test_some_examples_keep_their_label(tiny):
     config = tiny(recipe="m2", labelled=20)
     check_config(config)
@@ -45,7 +63,7 @@ def test_some_examples_keep_their_label(tiny):
 
 
 def test_labels_that_nobody_takes_cannot_be_left_out(tiny):
-    with pytest.raises(UserError, match="neither the recipe vae nor its objective takes labels"):
+    with pytest.raises(UserError, match="neither the recipe vae nor its objective takes"):
         check_config(tiny(labelled=20))
     with pytest.raises(UserError, match="labelled=20 without labels=True"):
         tfvae.data.load("digits", labelled=20)

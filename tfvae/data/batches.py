@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -19,11 +21,14 @@ __all__ = [
 ]
 
 
-def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
+def unpack(
+    data, shapes: Mapping[str, Sequence[int]] | None = None
+) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
     """Takes a batch apart.
 
     Args:
         data: x, `(x,)`, `(x, context)` or `(x, context, sample_weight)`; x of any number type.
+        shapes: Of the parts of x, where it is a dict; see `packed`.
 
     Returns:
         x as float32 (float64 stays), the context or None, the sample weights, `[batch]`, or None.
@@ -34,7 +39,7 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
         context = None
     if weights is not None:
         weights = tf.reshape(weights, [-1])  # Keras takes [batch, 1] as well
-    x = as_float(x)
+    x = as_float(x, shapes)
     if weights is not None and not weights.shape[:1].is_compatible_with(x.shape[:1]):
         raise UserError(
             f"there are {weights.shape[0]} sample weights for {x.shape[0]} examples: give one "
@@ -43,9 +48,9 @@ def unpack(data) -> tuple[tf.Tensor, tf.Tensor | None, tf.Tensor | None]:
     return x, context, weights
 
 
-def as_float(x) -> tf.Tensor:
+def as_float(x, shapes: Mapping[str, Sequence[int]] | None = None) -> tf.Tensor:
     """Makes a tensor of x: float64 stays, every other type becomes float32; parts become one."""
-    x = tf.convert_to_tensor(packed(x))
+    x = tf.convert_to_tensor(packed(x, shapes))
     return x if x.dtype == tf.float64 else tf.cast(x, tf.float32)
 
 

@@ -50,6 +50,12 @@ class _OfModalities(keras.Model):
         """Makes all weights for inputs `[batch, *shape]` and a context `[batch, ...]`."""
         build_by_call(self.call, inputs_shape, context_shape)
 
+    @property
+    def conditioner(self) -> keras.layers.Layer | None:
+        """That of the first of its networks; they share it where the model is conditional."""
+        networks = getattr(self, "encoders", None) or self.decoders
+        return getattr(next(iter(networks.values())), "conditioner", None)
+
     @classmethod
     def from_config(cls, config: dict) -> _OfModalities:
         """Makes the network of its configuration."""
@@ -118,6 +124,11 @@ class MultimodalEncoder(_OfModalities):
         self.shapes = {name: tuple(shapes[name]) for name in self.encoders}
         self.experts, self.drop = experts, float(drop)
         self.dropout = keras.layers.Dropout(self.drop) if drop else None
+
+    @property
+    def modalities(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each modality's data: what a dict of them is held against."""
+        return dict(self.shapes)
 
     def call(self, inputs, context=None, training=False) -> tfd.Distribution:
         """Returns the distribution, batch shape `[batch]`."""

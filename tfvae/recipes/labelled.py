@@ -48,7 +48,8 @@ def m2(
     """M2: a class beside z, known for some of the examples and summed over for the others.
 
     `fit` takes data of (x, label), with -1 for a label that is missing. The classifier q(y|x) and
-    q(z|x, y) are networks of their own, of the same widths.
+    q(z|x, y) are networks of their own, of the same widths. The ELBO of an example with a label is
+    a bound of log p(x, label), that of one without a bound of log p(x).
 
     Args:
         event_shape: Shape of one example, channels last.

@@ -23,7 +23,7 @@ from tfvae.runs.sizes import fitting_memory
 from tfvae.trainer.branches import check_branches
 from tfvae.vae import VAE
 
-__all__ = ["build_model", "data_info", "load_data", "make_model"]
+__all__ = ["build_model", "data_info", "is_conditional", "load_data", "make_model"]
 
 
 def load_data(
@@ -40,8 +40,7 @@ def load_data(
     Returns:
         Batches of x, or of (x, label) for a recipe or an objective that takes labels.
     """
-    takes = recipes.takes_labels(config.recipe) or _objective_takes_labels(config)
-    options.setdefault("labels", takes)
+    options.setdefault("labels", is_conditional(config) or _objective_takes_labels(config))
     if options["labels"] and split == config.train_split:
         options.setdefault("labelled", config.labelled)
     likelihood = find("recipe", config.recipe).fixed.get("likelihood", config.likelihood)
@@ -63,6 +62,22 @@ def data_info(config: ConfigDict, data_dir: str | os.PathLike | None = None) -> 
     """What the configuration's dataset holds."""
     size = tuple(config.image_size) or None
     return data.info(config.dataset, data_dir=data_dir, size=size, damaged=config.damaged)
+
+
+def is_conditional(config: ConfigDict) -> bool:
+    """Whether the model is told the label of an example, by its recipe or as a conditional form."""
+    return recipes.takes_labels(config.recipe) or config.conditioning == "labels"
+
+
+def _conditioner(config: ConfigDict, info: data.DatasetInfo) -> keras.layers.Layer | None:
+    """The layer from a label to a vector, for the conditional form of a recipe."""
+    if config.conditioning == "none":
+        return None
+    if not info.classes:
+        raise UserError(
+            f"config.conditioning=labels, and {config.dataset!r} has no labels: leave it out"
+        )
+    return keras.layers.CategoryEncoding(len(info.classes), output_mode="one_hot")
 
 
 def _objective_takes_labels(config: ConfigDict) -> bool:
@@ -132,6 +147,7 @@ def _model_options(config: ConfigDict, info: data.DatasetInfo) -> dict:
         **{axis: _part(config, axis) for axis in ("posterior", "prior")},
         "objective": _part(config, "objective", **of_labels),
         "classes": len(info.classes or ()),
+        "conditioner": _conditioner(config, info),
     }
     own = _changed(config, "recipe", config.recipe)
     shared = {n: v for n, v in options.items() if n in recipe.arguments and v is not None}

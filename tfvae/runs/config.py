@@ -203,14 +203,8 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
                     f"config.{field.name} is not set, and {name} takes {argument}: give a number "
                     f"{field.option.bounds}"
                 )
-    takes_labels = "classes" in recipe.arguments
+    _check_labels(config)
     if config.objective is not None:
-        takes_labels |= "classes" in find("objective", config.objective).arguments
-        if {"classes"} & {*recipe.arguments} & {*find("objective", config.objective).arguments}:
-            raise UserError(
-                f"config.objective={config.objective} learns the labels, and the recipe "
-                f"{config.recipe} is told them: leave one of the two out"
-            )
         takes = find("objective", config.objective).arguments
         for name in OF_THE_OBJECTIVE:
             if config[name] is not None and name not in takes:
@@ -240,13 +234,33 @@ def _check_parts(config: ConfigDict, given: Mapping[str, object]) -> None:
             f"config.binarization={config.binarization} is for config.likelihood=bernoulli, not "
             f"{likelihood}: take auto or none"
         )
-    if config.labelled is not None and not takes_labels:
-        raise UserError(
-            f"config.labelled={config.labelled}: neither the recipe {config.recipe} nor its "
-            "objective takes labels: leave it out, or take m2 or config.objective=supervised"
-        )
     if config.free_bits is not None and config.capacity is not None:
         raise UserError("config.free_bits and config.capacity exclude each other: set one of them")
+
+
+def _check_labels(config: ConfigDict) -> None:
+    """Refuses labels that are told and learned at once, or left out where nobody takes them."""
+    recipe = find("recipe", config.recipe)
+    told = config.conditioning == "labels"
+    if told and "conditioner" not in recipe.arguments:
+        raise UserError(
+            f"config.conditioning=labels: the recipe {config.recipe} takes the labels by itself: "
+            "leave it out"
+        )
+    objective = config.objective and find("objective", config.objective)
+    learns = bool(objective) and "classes" in objective.arguments
+    if learns and (told or "classes" in recipe.arguments):
+        who = "config.conditioning" if told else f"the recipe {config.recipe}"
+        raise UserError(
+            f"config.objective={config.objective} learns the labels, and {who} tells them: leave "
+            "one of the two out"
+        )
+    if config.labelled is not None and not learns and "classes" not in recipe.arguments:
+        raise UserError(
+            f"config.labelled={config.labelled}: neither the recipe {config.recipe} nor its "
+            "objective takes labels of which some are missing: leave it out, or take m2 or "
+            "config.objective=supervised"
+        )
 
 
 def interval(value: object) -> tuple[int, str]:

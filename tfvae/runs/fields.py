@@ -25,6 +25,7 @@ def run(
     binarization: Literal["auto", "none", "dynamic", "static", "threshold"] = "auto",
     batch_size: Count = 128,
     recipe: str = "vae",
+    conditioning: Literal["none", "labels"] = "none",
     epochs: Examples = 30,
     fit_prior: Literal["gaussian_mixture", "hypersphere", "iaf", "maf", "real_nvp", "two_stage"]
     | None = None,
@@ -60,6 +61,7 @@ def run(
         binarization: How grey values become bits for a Bernoulli; auto: as the dataset says.
         batch_size: Examples in a step, over all replicas.
         recipe: The model: a function of `tfvae.recipes`.
+        conditioning: What encoder and decoder are told beside x; labels: the class of an example.
         epochs: Passes over the training data.
         fit_prior: The prior that takes the place of the model's own after the training, fitted to
             its codes; None: the model keeps its own.

@@ -9,9 +9,9 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from tfvae import plots, recipes
+from tfvae import plots
 from tfvae.errors import UserError
-from tfvae.runs.build import data_info, load_data
+from tfvae.runs.build import data_info, is_conditional, load_data
 from tfvae.runs.panels import Panels
 from tfvae.runs.workdir import Workdir
 from tfvae.vae import VAE
@@ -42,7 +42,7 @@ def _examples(config: ConfigDict, data_dir) -> dict:
 
 def _context(config: ConfigDict, some: dict) -> np.ndarray | None:
     """What the model is conditioned on, for each example: its label, or nothing."""
-    return some["labels"] if recipes.takes_labels(config.recipe) else None
+    return some["labels"] if is_conditional(config) else None
 
 
 def panels(

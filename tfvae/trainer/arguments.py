@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -126,26 +127,27 @@ def check_no_target(batch) -> None:
         )
 
 
-def with_validation_context(validation):
+def with_validation_context(validation, shapes: Mapping[str, Sequence[int]] | None = None):
     """Validation data of `fit` with a context beside sample weights, see `with_context`.
 
     Args:
         validation: A data set, or a tuple of x, contexts and sample weights.
+        shapes: Of the parts of x, where it is a dict.
     """
     if is_sparse(validation):
         return sparse_batches(validation)
     if isinstance(validation, (tuple, list)):
         if is_sparse(validation[0]):
             return sparse_batches(*validation)
-        validation = (packed(validation[0]), *map(dense, validation[1:]))
+        validation = (packed(validation[0], shapes), *map(dense, validation[1:]))
         if len(validation) == 3:
             return (validation[0], *with_context(*validation))
         return validation
-    return packed(validation)
+    return packed(validation, shapes)
 
 
 def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = False) -> tuple:
-    """Turns frames and parts into arrays, and a sparse matrix into a data set.
+    """Turns frames into arrays, and a sparse matrix into a data set.
 
     Args:
         x: As in `fit`.
@@ -162,7 +164,7 @@ def without_tables(x, y, weights, batch_size, kwargs: dict, *, training: bool = 
         UserError: If a column of a frame holds no numbers.
     """
     if not is_sparse(x):
-        return packed(x), dense(y), dense(weights), batch_size
+        return dense(x), dense(y), dense(weights), batch_size
     x, beside = x.tocsr(), [None if part is None else dense(part) for part in (y, weights)]
     split = kwargs.pop("validation_split", 0.0) if training else 0.0
     if split and kwargs.get("validation_data") is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import weakref
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from tfvae.data.batches import first_batch, unpack, with_context
 from tfvae.data.counting import number_of_examples
+from tfvae.data.parts import packed
 from tfvae.distribute import as_seed, workers
 from tfvae.distribute.agreement import agree
 from tfvae.distributions.supports import Support, check_data
@@ -174,6 +176,11 @@ class ObjectiveModel(keras.Model):
             self.objective.accumulate(inner.gradient_accumulation_steps)
 
     @property
+    def modalities(self) -> Mapping[str, Sequence[int]] | None:
+        """The shapes of what x is made of, by name, where it is a dict; None: it is one array."""
+        return None
+
+    @property
     def _replicated(self) -> bool:
         strategy = self.distribute_strategy
         return strategy.num_replicas_in_sync > 1 or workers.several_workers(strategy)
@@ -265,7 +272,7 @@ class ObjectiveModel(keras.Model):
         Args:
             x: A `tf.data.Dataset` of x, `(x, context)` or `(x, context, sample_weight)`, or an
                 array of x: of NumPy or TensorFlow, a pandas frame of numbers, or a sparse matrix of
-                SciPy, which is dense in a batch alone.
+                SciPy, which is dense in a batch alone; of several modalities, a dict of arrays.
             y: The contexts beside an array.
             batch_size: Batch size, for arrays.
             epochs: Number of epochs.
@@ -285,11 +292,12 @@ class ObjectiveModel(keras.Model):
         """
         check_compiled(self)
         check_class_weight(kwargs.get("class_weight"))
+        x = packed(x, self.modalities)
         x, y, weights, batch_size = without_tables(
             x, y, kwargs.pop("sample_weight", None), batch_size, kwargs, training=True
         )
         y, weights = with_context(x, y, weights)
-        validation = with_validation_context(kwargs.pop("validation_data", None))
+        validation = with_validation_context(kwargs.pop("validation_data", None), self.modalities)
         self._look_at(x, y)
         if self.objective.needs_examples:
             split = kwargs.get("validation_split") or 0.0
@@ -420,6 +428,7 @@ class ObjectiveModel(keras.Model):
             The loss and the terms; by name with `return_dict=True`.
         """
         weights = kwargs.pop("sample_weight", None)
+        x = packed(x, self.modalities)
         x, y, weights, batch_size = without_tables(x, y, weights, batch_size, kwargs)
         y, weights = with_context(x, y, weights)
         if not kwargs.get("_use_cached_eval_dataset"):  # `fit` has looked at its validation data
@@ -450,6 +459,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             A dict of arrays.
         """
+        x = packed(x, self.modalities)
         x, context, _, batch_size = without_tables(x, context, None, batch_size, kwargs)
         if context is not None:
             x = tf.data.Dataset.from_tensor_slices((x, context)).batch(batch_size or 32)
@@ -480,7 +490,7 @@ class ObjectiveModel(keras.Model):
         Returns:
             What `data.batches.unpack` gives, and the target.
         """
-        x, y, weights = unpack(data)
+        x, y, weights = unpack(data, self.modalities)
         if self.objective.takes_target:
             return Inputs(x, None, weights, y)
         return Inputs(x, y, weights, None)
@@ -503,7 +513,7 @@ class ObjectiveModel(keras.Model):
     def _build_on(self, batch) -> None:
         """Makes the weights for the shapes of a batch, if there are none yet."""
         if not self.built:
-            x, y, _ = unpack(batch)
+            x, y, _ = unpack(batch, self.modalities)
             self.build((None, *x.shape[1:]), None if y is None else (None, *y.shape[1:]))
 
     @property

@@ -206,7 +206,7 @@ def _outside(x: tf.Tensor, output: VAEOutput) -> tf.Tensor:
 
 def _sums(terms: dict, weights) -> tuple[dict, dict]:
     """The weighted sum of each term over the batch, and the sum of the weights, by name."""
-    first = next(iter(terms.values()))
+    first = tf.nest.flatten(terms)[0]
     weights = tf.ones_like(first) if weights is None else tf.cast(weights, first.dtype)
     totals, counts = {}, {}
     everyone = tf.reduce_sum(weights)
