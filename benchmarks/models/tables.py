@@ -98,6 +98,7 @@ def peers_part(found: Rows, folder: Path | None) -> str:
         difference = f"{number_text(result.difference, 2)} ± {result.error:.2f}"
         seconds = [mean_text(row, "seconds", 0) for row in (ours, theirs)]
         lines.append([title, *numbers, difference, verdict, *seconds])
-        if result.verdict == "worse" or name in REASONS:
-            reasons.append(f"- `{name}`: {REASONS.get(name, 'worse, and it is not known why.')}")
-    return "\n".join([PEERS, markdown_table(header, lines), *([""] if reasons else []), *reasons])
+        if result.verdict == "worse" and name not in REASONS:
+            reasons.append(f"- `{name}`: worse, and it is not known why.")
+    reasons += [f"- `{name}`: {reason}" for name, reason in REASONS.items()]
+    return "\n".join([PEERS, markdown_table(header, lines), "", "What else differs:", "", *reasons])
