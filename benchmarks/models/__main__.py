@@ -1,6 +1,6 @@
 """Trains every recipe at one small budget, pythae's models beside it, and writes docs/models.md.
 
-    python -m benchmarks.models [--only=NAME,...] [--redo] [--page] [--nopeers]
+    python -m benchmarks.models [--only=NAME,...] [--redo] [--page] [--one_seed] [--nopeers]
 
 Recipes are found by themselves; a run does what is missing, or failed before, and writes the page
 from all results, which `benchmarks/models/rows` keeps. One training at a time, on one core: some
@@ -19,7 +19,7 @@ from absl import app, flags
 
 from benchmarks.environments import pythons
 from benchmarks.models import rows
-from benchmarks.models.budget import COMPARED
+from benchmarks.models.budget import COMPARED, SEEDS, seeds
 from benchmarks.models.training import ROOT, STRIPS, environment, train
 from tfvae.cli.quiet import import_quietly
 
@@ -28,6 +28,7 @@ PAGE = ROOT / "docs" / "models.md"
 _ONLY = flags.DEFINE_list("only", [], "Recipes; none: all.")
 _REDO = flags.DEFINE_bool("redo", False, "Train those too whose results are there.")
 _PAGE = flags.DEFINE_bool("page", False, "Write the page from the results, and train nothing.")
+_ONE_SEED = flags.DEFINE_bool("one_seed", False, "One seed for all: a first look, no spread.")
 _WITH_PEERS = flags.DEFINE_bool("peers", True, "Train pythae's models too.")
 _PEERS_DIR = flags.DEFINE_string(
     "peers_dir", str(ROOT / ".venv-peers"), "Where the peers' environment is, or is made."
@@ -65,22 +66,32 @@ def main(argv) -> int:
         raise app.UsageError(f"no recipe: {', '.join(unknown)}")
     chosen = [] if _PAGE.value else _ONLY.value or recipes.names()
 
+    def wanted(name: str) -> tuple[int, ...]:
+        return SEEDS if _ONE_SEED.value else seeds(name)
+
     def missing(side: str, name: str) -> bool:
-        return _REDO.value or not rows.is_done(side, name)
+        return _REDO.value or not rows.is_done(side, name, seeds=wanted(name))
 
     with tempfile.TemporaryDirectory() as folder:
         peers = functools.cache(functools.partial(_peers, Path(folder) / "images.npz"))
         for name in chosen:
             if missing("tfvae", name):
-                _say(train("tfvae", name, [sys.executable, "-m", "benchmarks.models.ours"]))
+                _say(
+                    train(
+                        "tfvae",
+                        name,
+                        [sys.executable, "-m", "benchmarks.models.ours"],
+                        wanted(name),
+                    )
+                )
             if name in COMPARED and _WITH_PEERS.value and missing("pythae", name):
-                _say(train("pythae", name, peers()))
+                _say(train("pythae", name, peers(), wanted(name)))
     _write_page()
     if _SHEET.value:
         from benchmarks.models.strips import contact_sheet
 
         _say("from the top: " + ", ".join(contact_sheet(STRIPS, Path(_SHEET.value))))
-    failed = [n for n in chosen if not rows.is_done("tfvae", n)]
+    failed = [n for n in chosen if not rows.is_done("tfvae", n, seeds=wanted(n))]
     if failed:
         _say(f"failed: {', '.join(failed)}")
     return 1 if failed else 0

@@ -1,6 +1,6 @@
 """Trains a recipe as `tfvae-train` does, with each seed, and writes what it reached as JSON.
 
-    python -m benchmarks.models.ours NAME FOLDER
+    python -m benchmarks.models.ours NAME FOLDER [SEEDS]
 
 A process of its own for each recipe: what one does wrong is no concern of the next.
 """
@@ -75,10 +75,10 @@ def run(name: str, seed: int, strip: Path | None) -> tuple[dict, np.ndarray]:
     return {"seed": seed, "seconds": round(seconds, 1), **found, "history": history}, each
 
 
-def main(name: str, folder: str) -> None:
+def main(name: str, folder: str, chosen: str = "") -> None:
     """Writes `row.json` and `strip.png` into the folder."""
     runs, values = [], []
-    for seed in seeds(name):
+    for seed in map(int, chosen.split(",")) if chosen else seeds(name):
         strip = None if runs else Path(folder) / "strip.png"
         found, each = run(name, seed, strip)
         runs.append(found)

@@ -1,6 +1,6 @@
 """Trains the model of pythae that belongs to a recipe, with each seed, and writes what it reached.
 
-    python -m benchmarks.models.peers IMAGES NAME FOLDER
+    python -m benchmarks.models.peers IMAGES NAME FOLDER [SEEDS]
 
 In pythae's environment. The same images, batches, epochs, optimizer, trunk and numbers of samples
 as for tfvae, by pythae's own trainers; a batch is binarized anew as it comes.
@@ -107,17 +107,18 @@ def run(name: str, seed: int, train: torch.Tensor, test: torch.Tensor) -> tuple[
     }, each
 
 
-def main(images: str, name: str, folder: str) -> None:
+def main(images: str, name: str, folder: str, chosen: str = "") -> None:
     """Writes `row.json` into the folder."""
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
     with np.load(images) as arrays:
         train = torch.from_numpy(arrays["x_train"]).permute(0, 3, 1, 2).float() / 255
         test = torch.from_numpy(arrays["x_test"]).permute(0, 3, 1, 2)
-    found = [run(name, seed, train, test) for seed in seeds(name)]
+    every = map(int, chosen.split(",")) if chosen else seeds(name)
+    found = [run(name, seed, train, test) for seed in every]
     versions = {n: importlib.metadata.version(n) for n in ("pythae", "torch")}
     runs = [row for row, _ in found]
-    each = values_text(np.mean([values for _, values in found], axis=0))
+    each = values_text(np.mean([values for _, values in found], axis=0)) if len(runs) > 1 else ""
     write_answer(
         Path(folder),
         {"model": COMPARED[name], "options": OPTIONS.get(name, {}), "versions": versions,

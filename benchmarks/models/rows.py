@@ -44,7 +44,8 @@ def write(side: str, name: str, row: dict, folder: Path | None = None) -> None:
     """Writes a row, with what it was asked for: budget, command, seeds."""
     path = path_of(side, name, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
-    row = {"recipe": name, **_asked(name), **row}
+    trained = {"seeds": [run["seed"] for run in row.get("runs", ())]}
+    row = {"recipe": name, **_asked(name), **trained, **row}
     path.write_text(json.dumps(row, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -55,13 +56,21 @@ def _asked(name: str) -> dict:
     )
 
 
-def is_done(side: str, name: str, folder: Path | None = None) -> bool:
-    """Whether a row is there, of today's budget and command, and of a training that worked."""
+def is_done(
+    side: str, name: str, folder: Path | None = None, *, seeds: Sequence[int] | None = None
+) -> bool:
+    """Whether a row is there, of today's budget and command, and of a training that worked.
+
+    With the seeds that it should have, or more than `seeds` where these are given.
+    """
     row = read(side, name, folder)
+    asked = _asked(name)
+    if row is not None and seeds is not None and set(seeds) <= set(row["seeds"]):
+        asked["seeds"] = row["seeds"]
     return (
         row is not None
         and not row.get("error")
-        and all(row.get(key) == value for key, value in _asked(name).items())
+        and all(row.get(key) == value for key, value in asked.items())
     )
 
 

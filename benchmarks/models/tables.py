@@ -84,8 +84,12 @@ def peers_part(found: Rows, folder: Path | None) -> str:
         title = f"`{name}`, `{model}`"
         ours, theirs = found.get(name), rows.read("pythae", name, folder)
         both = [row or {} for row in (ours, theirs)]
-        if not all("log_prob_of_each_image" in row for row in both) or _differ("budget", *both):
-            said = [row.get("error", "") for row in both]
+        if not all(row.get("log_prob_of_each_image") for row in both) or _differ("budget", *both):
+            # Of one seed, or of one side, there is no difference with an error.
+            said = [
+                mean_text(row, "log_prob", 2) if row.get("runs") else row.get("error", "")
+                for row in both
+            ]
             lines.append([title, *said, "", "", "", ""])
             continue
         result = compare(ours, theirs)
@@ -94,6 +98,7 @@ def peers_part(found: Rows, folder: Path | None) -> str:
         difference = f"{number_text(result.difference, 2)} ± {result.error:.2f}"
         seconds = [mean_text(row, "seconds", 0) for row in (ours, theirs)]
         lines.append([title, *numbers, difference, verdict, *seconds])
-        if result.verdict == "worse" or name in REASONS:
-            reasons.append(f"- `{name}`: {REASONS.get(name, 'worse, and it is not known why.')}")
-    return "\n".join([PEERS, markdown_table(header, lines), *([""] if reasons else []), *reasons])
+        if result.verdict == "worse" and name not in REASONS:
+            reasons.append(f"- `{name}`: worse, and it is not known why.")
+    reasons += [f"- `{name}`: {reason}" for name, reason in REASONS.items()]
+    return "\n".join([PEERS, markdown_table(header, lines), "", "What else differs:", "", *reasons])

@@ -10,10 +10,10 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.models import rows
-from benchmarks.models.budget import seeds
 
 __all__ = ["ROOT", "STRIPS", "environment", "train"]
 
@@ -43,23 +43,25 @@ def _limit(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 10))
 
 
-def train(side: str, name: str, process: list[str]) -> str:
+def train(side: str, name: str, process: list[str], seeds: Sequence[int]) -> str:
     """Runs a training process and keeps its row; a failure is a row as well.
 
     Args:
         side: `"tfvae"` or `"pythae"`.
         name: The recipe.
-        process: The command, which gets the name and a folder behind it: it leaves `row.json`
-            there, and ours `strip.png`.
+        process: The command, which gets the name, a folder and the seeds behind it: it leaves
+            `row.json` there, and ours `strip.png`.
+        seeds: To train with.
 
     Returns:
         A line on how it went.
     """
     begin, path = time.monotonic(), STRIPS / f"{name}.png"
     with tempfile.TemporaryDirectory() as folder:
+        arguments = [name, folder, ",".join(map(str, seeds))]
         done = subprocess.run(
-            [*process, name, folder], cwd=ROOT, env=environment(), capture_output=True, text=True,
-            check=False, preexec_fn=functools.partial(_limit, LIMIT * len(seeds(name))),
+            [*process, *arguments], cwd=ROOT, env=environment(), capture_output=True, text=True,
+            check=False, preexec_fn=functools.partial(_limit, LIMIT * len(seeds)),
         )  # fmt: skip
         row = rows.answer(Path(folder))
         if row is None and done.returncode == -signal.SIGXCPU:

@@ -81,8 +81,12 @@ def test_the_command_is_the_budget(part):
 def test_a_row_is_done_until_the_budget_changes_or_it_failed(part, tmp_path, monkeypatch):
     rows, budget = part("rows"), part("budget")
     assert not rows.is_done("tfvae", "miwae", tmp_path)
-    rows.write("tfvae", "miwae", {"runs": []}, tmp_path)
+    rows.write("tfvae", "miwae", {"runs": [run(0)]}, tmp_path)
+    assert not rows.is_done("tfvae", "miwae", tmp_path)
+    assert rows.is_done("tfvae", "miwae", tmp_path, seeds=(0,))
+    rows.write("tfvae", "miwae", {"runs": [run(seed) for seed in range(3)]}, tmp_path)
     assert rows.is_done("tfvae", "miwae", tmp_path)
+    assert rows.is_done("tfvae", "miwae", tmp_path, seeds=(0,))
     monkeypatch.setitem(budget.OWN, "miwae", {"miwae.bounds": 3})
     assert not rows.is_done("tfvae", "miwae", tmp_path)
     rows.write("tfvae", "miwae", {"error": "out of memory"}, tmp_path)
@@ -100,7 +104,7 @@ def test_a_row_is_done_until_the_budget_changes_or_it_failed(part, tmp_path, mon
 def test_a_failure_is_a_row(part, tmp_path, monkeypatch, program, error):
     training, rows = part("training"), part("rows")
     monkeypatch.setattr(rows, "ROWS", tmp_path)
-    line = training.train("tfvae", "vae", [sys.executable, "-c", program])
+    line = training.train("tfvae", "vae", [sys.executable, "-c", program], (0, 1))
     assert rows.read("tfvae", "vae").get("error") == error
     assert (error or "done") in line
 
