@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tfvae.distributions.aside import aside
 from tfvae.errors import UserError
-from tfvae.networks.aside import aside
 from tfvae.networks.shared_layers import serialize_shared
 from tfvae.options.keywords import ModelOptions, Unpack
 
