@@ -79,8 +79,10 @@ def test_temperature_follows_the_steps_of_training(straight_through):
     assert layer(x).temperature.numpy().max() == pytest.approx(0.75)
 
 
-def test_density_of_own_samples_is_finite_at_low_temperature():
-    distribution = RelaxedOneHotCategorical(3, temperature=0.1)(LOGITS * 5)
+@pytest.mark.parametrize("shape", [3, (2, 3)])
+def test_density_of_own_samples_is_finite_at_low_temperature(shape):
+    logits = LOGITS if shape == 3 else LOGITS.reshape([1, 6])
+    distribution = RelaxedOneHotCategorical(shape, temperature=0.1)(logits * 5)
     x = distribution.sample(2000, seed=3)
     log_prob = distribution.log_prob(x).numpy()
     assert np.all(np.isfinite(log_prob))

@@ -40,7 +40,7 @@ class OpenInterval(tfd.TransformedDistribution):
         parameters = dict(locals())
         logits = tf.convert_to_tensor(logits)
         self._temperature = tf.convert_to_tensor(temperature, dtype=logits.dtype)
-        self._event_ndims = event_ndims
+        self._axes = event_ndims
         base = tfd.Logistic(logits / self._temperature, 1.0 / self._temperature)
         base = tfd.Independent(base, event_ndims)
         super().__init__(base, tfp.bijectors.Sigmoid(), validate_args=validate_args, name=name)
@@ -55,7 +55,7 @@ class OpenInterval(tfd.TransformedDistribution):
     def _parameter_properties(cls, dtype, num_classes=None):
         properties = tfp.util.ParameterProperties
         return {
-            "logits": properties(event_ndims=lambda self: self._event_ndims),
+            "logits": properties(event_ndims=lambda self: self._axes),
             "temperature": properties(),
         }
 
@@ -67,7 +67,7 @@ class OpenInterval(tfd.TransformedDistribution):
             return logistic.log_prob(y) + tf.nn.softplus(y) + tf.nn.softplus(-y)
 
         each = zero_outside(tf.math.is_finite(y), y, 0.0, log_density)
-        return tf.reduce_sum(each, axis=list(range(-self._event_ndims, 0)))
+        return tf.reduce_sum(each, axis=list(range(-self._axes, 0)))
 
 
 class StraightThroughBernoulli(tfd.Bernoulli):

@@ -93,6 +93,17 @@ class OpenSimplex(tfd.RelaxedOneHotCategorical):
         return zero_outside(inside, log, -tf.math.log(float(y.shape[-1])), log_density)
 
 
+class Pieces(tfd.Independent):
+    """tfp's independent parts of one event, whose draws stay what the parts returned.
+
+    tfp would reshape them, and `OpenSimplex` not know again those that were rounded to 0.
+    """
+
+    def sample(self, sample_shape=(), seed=None, name="sample", **kwargs):
+        """Draws as the parts do."""
+        return self.distribution.sample(sample_shape, seed=seed, name=name, **kwargs)
+
+
 @keras.saving.register_keras_serializable(package="tfvae")
 class RelaxedOneHotCategorical(DistributionLayer):
     """A relaxed categorical: softmax((l + g)/τ) with Gumbel noise g, on the simplex.
@@ -147,9 +158,9 @@ class RelaxedOneHotCategorical(DistributionLayer):
         temperature = tf.cast(at_step(self.temperature, self), logits.dtype)
         if self.straight_through:
             one = StraightThroughOneHot(logits, temperature, validate_args=self.validate_args)
-        else:
-            one = OpenSimplex(temperature, logits, validate_args=self.validate_args)
-        return self.independent(one) if len(self.event_shape) > 1 else one
+            return self.independent(one) if len(self.event_shape) > 1 else one
+        one = OpenSimplex(temperature, logits, validate_args=self.validate_args)
+        return Pieces(one, len(self.event_shape) - 1) if len(self.event_shape) > 1 else one
 
     def get_config(self) -> dict:
         """Configuration for saving."""
