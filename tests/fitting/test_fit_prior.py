@@ -215,3 +215,13 @@ def test_refusals(make_vae, binary):
         make_vae(built=False).replace_prior(priors.StandardNormal())
     with pytest.raises(tfvae.UserError, match="prior takes"):
         vae.replace_prior("maf")
+
+
+def test_the_weights_are_on_all_replicas(make_vae, binary, mirrored):
+    with mirrored.scope():
+        vae = make_vae()
+    tfvae.fit_prior(vae, binary, components=2, draws=1)
+    for weight in vae.prior.weights:
+        assert isinstance(weight.value, tf.distribute.DistributedValues)
+        one, other = (value.numpy() for value in weight.value.values)
+        np.testing.assert_array_equal(one, other)
