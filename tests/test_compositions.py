@@ -353,4 +353,5 @@ def test_the_axes_name_every_part():
         parts -= {priors.RiemannianUniform, priors.SecondStage}
         parts -= {priors.Standardized, priors.UniformDirection}
         parts -= {priors.ExemplarPrior}  # as "vamp"
+        parts -= {priors.ProductPrior}  # of the parts above, for a product of posteriors
         assert parts <= here, sorted(part.__name__ for part in parts - here)
