@@ -74,7 +74,7 @@ class VaeGan(Adversarial):
 
     def __init__(
         self,
-        strength: Weight | Scheduled = 1.0,
+        strength: Weight | Scheduled = 0.1,
         *,
         beta: Weight | Scheduled = 0.01,
         features: keras.layers.Layer | None = None,

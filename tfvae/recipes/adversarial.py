@@ -60,7 +60,7 @@ def vae_gan(
     event_shape: Sequence[int],
     latent_dim: Count = 16,
     *,
-    strength: Weight | Scheduled = 1.0,
+    strength: Weight | Scheduled = 0.1,
     beta: Weight | Scheduled = 0.01,
     units: Widths = (256, 256),
     optimizer: str | dict | keras.optimizers.Optimizer = "adam",
