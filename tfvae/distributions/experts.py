@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
-__all__ = ["mixture_of_experts", "mixture_of_products", "product_of_experts"]
+__all__ = ["ExpertMixture", "mixture_of_experts", "mixture_of_products", "product_of_experts"]
 
 NEVER = -1e9  # the logit of an expert that has seen nothing
 
@@ -43,6 +43,30 @@ def product_of_experts(loc: tf.Tensor, scale: tf.Tensor, present: tf.Tensor) -> 
     return tfd.Independent(tfd.Normal(mean, tf.math.rsqrt(total)), 1)
 
 
+class ExpertMixture(tfd.MixtureSameFamily):
+    """A mixture of independent normals whose weights are no parameters.
+
+    A draw is one of a component that is drawn before. As the weights do not depend on anything
+    that is trained, the gradient through that component alone is right on average; tfp's implicit
+    gradient, which serves all weights, takes a Jacobian of D x D numbers for each draw.
+
+    Its arguments are those of `tfd.MixtureSameFamily`; its components, `tfd.Independent` normals.
+    """
+
+    @property
+    def reparameterization_type(self):
+        """Draws carry the gradient."""
+        return tfd.FULLY_REPARAMETERIZED
+
+    def _sample_n(self, n, seed=None):
+        seeds = tf.random.split(tfp.random.sanitize_seed(seed), 2)
+        drawn = tf.transpose(self.mixture_distribution.sample(n, seed=seeds[0]))  # [batch, n]
+        normal = self.components_distribution.distribution  # [batch, C, D]
+        loc, scale = (tf.gather(t, drawn, batch_dims=1) for t in (normal.loc, normal.scale))
+        noise = tf.random.stateless_normal(tf.shape(loc), seeds[1], dtype=loc.dtype)
+        return tf.transpose(loc + scale * noise, [1, 0, 2])
+
+
 def _mixture(loc: tf.Tensor, scale: tf.Tensor, present: tf.Tensor) -> tfd.Distribution:
     """The mixture of experts of equal weights; the standard normal where none is present."""
     none = ~tf.reduce_any(present, axis=0, keepdims=True)
@@ -50,17 +74,13 @@ def _mixture(loc: tf.Tensor, scale: tf.Tensor, present: tf.Tensor) -> tfd.Distri
     loc = tf.transpose(tf.concat([tf.zeros_like(loc[:1]), loc], axis=0), [1, 0, 2])
     scale = tf.transpose(tf.concat([tf.ones_like(scale[:1]), scale], axis=0), [1, 0, 2])
     logits = tf.where(present, tf.zeros([], loc.dtype), tf.constant(NEVER, loc.dtype))
-    return tfd.MixtureSameFamily(
-        tfd.Categorical(logits=logits),
-        tfd.Independent(tfd.Normal(loc, scale), 1),
-        reparameterize=True,
-    )
+    return ExpertMixture(tfd.Categorical(logits=logits), tfd.Independent(tfd.Normal(loc, scale), 1))
 
 
 def mixture_of_experts(loc: tf.Tensor, scale: tf.Tensor, present: tf.Tensor) -> tfd.Distribution:
     """The mixture of normal experts, q(z) = 1/M Σ_m N(z; μ_m, σ_m²), of those that are present.
 
-    Draws carry a gradient to all experts, by implicit reparameterization.
+    A draw is one of an expert that is drawn before, and carries the gradient to it.
 
     Args:
         loc: μ, `[M, batch, D]`.
@@ -78,7 +98,6 @@ def mixture_of_experts(loc: tf.Tensor, scale: tf.Tensor, present: tf.Tensor) -> 
     References:
         Shi, Siddharth, Paige, Torr, "Variational Mixture-of-Experts Autoencoders for Multi-Modal
         Deep Generative Models", 2019, Section 3.
-        Figurnov, Mohamed, Mnih, "Implicit Reparameterization Gradients", 2018 (the gradient).
     """
     return _mixture(loc, scale, present)
 
