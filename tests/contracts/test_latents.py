@@ -73,12 +73,12 @@ def one_group(prior, labels=False):
 
 
 # Without weights, and for posteriors on the sphere or the ball alone: the recipes' tests have them.
-# Without a density, so that nothing is trained: tests/priors/test_riemannian_uniform.py.
-ELSEWHERE = {"SphericalUniform", "WrappedNormal", "RiemannianUniform"}
-# Without weights, and for posteriors on the sphere alone: the recipe's tests have it. Without a
-# density, so that nothing is trained: tests/priors/test_riemannian_uniform.py has it. And two that
-# are a transformation of another prior, and a density of tfp's with two numbers.
-ELSEWHERE = {"SphericalUniform", "RiemannianUniform", "Standardized", "UniformDirection"}
+# Without a density, so that nothing is trained: tests/priors/test_riemannian_uniform.py. And two
+# that are a transformation of another prior, and a density of tfp's with two numbers.
+ELSEWHERE = {
+    *("SphericalUniform", "WrappedNormal", "RiemannianUniform"),
+    *("Standardized", "UniformDirection"),
+}
 
 # A line: the structure, its encoder, and whether there are labels; of one group, for each prior.
 CASES = {
