@@ -92,8 +92,6 @@ OWN = {
 FLOWS = ("iaf", "spline", "sylvester")
 HIERARCHIES = ("two_layer", "ladder", "vdvae")
 SEVERAL_SAMPLES = {name for name, make in OBJECTIVES.items() if make().samples}
-OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae")
-OF_ONE_GROUP = ("dreg", "piwae", "beta_tcvae", "factor_vae", "dip_vae", "info_vae", "rae", "aae")
 OF_ONE_GROUP = (
     "dreg",
     "piwae",
