@@ -144,6 +144,7 @@ class SupportOfParts:
         names = {name: support.name for name, support in supports.items()}
         self.name = "; ".join(f"for {name} {what}" for name, what in names.items())
         self.remedy = "; ".join(f"{name}: {own.remedy}" for name, own in supports.items())
+        self.density = all(own.density for own in supports.values())
 
     def symbols(self, shape: Sequence[int]) -> None:
         """Not known: examples differ in the parts that they have."""
