@@ -33,6 +33,7 @@ setup(
         "ml_collections>=1.0",
         "numpy>=1.26",
         "scikit-learn>=1.4",
+        "scipy>=1.11",  # comes with scikit-learn
         "tensorboard>=2.20",  # tf.summary needs it; TensorFlow 2.21 no longer brings it
         "tensorflow>=2.21",
         "tensorflow-probability[tf]>=0.25",

@@ -176,8 +176,12 @@ def test_an_unknown_name_is_refused_with_the_nearest(argument, value, nearest):
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("vdvae", {"network": "conv"}, "network: vdvae has its own, leave it out"),
-        ("vdvae", {"hidden": (8,)}, "hidden: vdvae has its own, leave it out"),
+        (
+            "vdvae",
+            {"network": "conv"},
+            "network: vdvae has its own, or no use for one, leave it out",
+        ),
+        ("vdvae", {"hidden": (8,)}, "hidden: vdvae has its own, or no use for one, leave it out"),
         ("vdvae", {"posterior": "normal"}, "posterior: vdvae has its own"),
         ("iaf_vae", {"posterior": "normal"}, "posterior: iaf_vae has its own"),
         ("vq_vae", {"prior": tfvae.priors.StandardNormal()}, "prior: vq_vae has its own"),

@@ -75,6 +75,9 @@ def readable_errors() -> Iterator[None]:
         raise
 
 
+MOST = 300  # characters of the known names in a message
+
+
 def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameError:
     """Makes the error for an unknown name, with the nearest known ones.
 
@@ -93,4 +96,7 @@ def unknown_name(kind: str, name: object, known: Iterable[str]) -> UnknownNameEr
     known = sorted(known)
     near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     hint = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UnknownNameError(f"unknown {kind} {str(name)!r}:{hint} Known: {', '.join(known)}")
+    listed = ", ".join(known)
+    if len(listed) > MOST and near:  # a line that is read, and not a page
+        listed = f"{len(known)} names, which tfvae-train --list prints"
+    return UnknownNameError(f"unknown {kind} {str(name)!r}:{hint} Known: {listed}")

@@ -48,7 +48,9 @@ def extends(
             name = recipe.__name__
             for argument in kwargs:
                 if argument in fixes:
-                    raise UserError(f"{argument}: {name} has its own, leave it out")
+                    raise UserError(
+                        f"{argument}: {name} has its own, or no use for one, leave it out"
+                    )
                 if argument not in known:
                     raise unknown_name(f"argument of {name}", argument, known)
             return recipe(*args, **{**defaults, **kwargs})
