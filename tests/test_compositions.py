@@ -213,9 +213,8 @@ def _causes(composition: Composition) -> list:
 
 
 def _parts(composition: Composition) -> list:
-    """What a few compositions have between them: each part, each way to posterior and prior."""
-    named = [*composition._asdict().items()]
-    return [*named, composition[:3]]
+    """What a few compositions have between them: each part."""
+    return [*composition._asdict().items()]
 
 
 VALID = _cover([c for c in _every() if _reason(c) is None], _pairs)
