@@ -220,6 +220,11 @@ def _parts(composition: Composition) -> list:
 VALID = _cover([c for c in _every() if _reason(c) is None], _pairs)
 FEW = _cover(VALID, _parts)
 INVALID = _cover([c for c in _every() if _reason(c)], _causes)
+FEW_INVALID = _cover(INVALID, lambda composition: [_reason(composition)])
+
+
+def _cases(compositions: list[Composition], few: list[Composition]) -> list:
+    return [pytest.param(c, marks=() if c in few else pytest.mark.exhaustive) for c in compositions]
 
 
 def _data(c: Composition):
@@ -265,11 +270,7 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-@pytest.mark.parametrize(
-    "composition",
-    [pytest.param(c, marks=() if c in FEW else pytest.mark.exhaustive) for c in VALID],
-    ids="-".join,
-)
+@pytest.mark.parametrize("composition", _cases(VALID, FEW), ids="-".join)
 def test_a_valid_composition_trains_saves_loads_samples_and_evaluates(composition, tmp_path, eager):
     vae, (x, context) = _build(composition), _data(composition)
     vae.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
@@ -301,7 +302,7 @@ def test_a_valid_composition_trains_saves_loads_samples_and_evaluates(compositio
     assert np.isfinite(logs["elbo"])
 
 
-@pytest.mark.parametrize("composition", INVALID, ids="-".join)
+@pytest.mark.parametrize("composition", _cases(INVALID, FEW_INVALID), ids="-".join)
 def test_an_invalid_composition_is_refused_when_it_is_built(composition):
     with pytest.raises(tfvae.UserError, match=_reason(composition)):
         _build(composition)

@@ -247,6 +247,9 @@ def test_config_round_trip(structure, encoder, labels):
 
 
 @every_structure
+@pytest.mark.representatives(
+    "OneGroup-0", "*Quantizer-0", "TopDown-0", "SemiSupervised-0", "Hamiltonian-0"
+)
 def test_shapes(make, data, structure, encoder, labels):
     vae, (x, context) = make(structure, encoder, labels), data(labels)
     for samples, lead in [(None, []), (1, [1]), (3, [3])]:

@@ -20,7 +20,7 @@ def expected(program, tmp_path_factory):
 @pytest.mark.parametrize(
     ("count", "manager", "names"), [(2, "slurm", TWO), (3, "chief and workers", THREE)]
 )
-@pytest.mark.representatives("3-*")
+@pytest.mark.exhaustive
 def test_workers_do_what_one_device_does(
     run_workers, program, expected, tmp_path, count, manager, names
 ):
