@@ -37,6 +37,7 @@ setup(
         "tensorboard>=2.20",  # tf.summary needs it; TensorFlow 2.21 no longer brings it
         "tensorflow>=2.21",
         "tensorflow-probability[tf]>=0.25",
+        "threadpoolctl>=3.1",  # comes with scikit-learn
         "typing_extensions>=4.6",  # comes with TensorFlow; Unpack for Python 3.10
     ],
     extras_require={

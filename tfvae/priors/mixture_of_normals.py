@@ -22,6 +22,9 @@ tfd = tfp.distributions
 __all__ = ["MixtureOfNormals"]
 
 
+LEAST_GAIN = 1e-3  # nats a code
+
+
 @keras.saving.register_keras_serializable(package="tfvae")
 class MixtureOfNormals(Prior):
     """p(z) = Σ_k π_k Π_j N(z_j; μ_kj, σ_kj²), with weights, means and scales learned.
@@ -116,7 +119,7 @@ class MixtureOfNormals(Prior):
         Args:
             z: Codes, `[N, *event]`.
             examples: Unused: components are few, and nothing is held out.
-            iterations: Steps of EM at most.
+            iterations: Steps of EM at most; it ends where a step brings less than 0.001 nats a code.
             restarts: How often it begins anew, from other means; the best fit is taken.
             seed: Seed of the means that it begins from.
 
@@ -124,6 +127,7 @@ class MixtureOfNormals(Prior):
             UserError: If there are fewer codes than components.
         """
         from sklearn.mixture import GaussianMixture  # costs half a second
+        from threadpoolctl import threadpool_limits
 
         if len(z) < self.components:
             raise UserError(
@@ -134,14 +138,19 @@ class MixtureOfNormals(Prior):
             self.build(z.shape[1:])
         full = self.covariance == "full"
         regularization = 1.0001 * max(self.min_scale**2, 1e-6)
-        found = GaussianMixture(
+        mixture = GaussianMixture(
             self.components,
             covariance_type="full" if full else "diag",
+            tol=LEAST_GAIN,
             reg_covar=regularization,
             max_iter=iterations,
             n_init=restarts,
             random_state=seed,
-        ).fit(np.reshape(z, [len(z), -1]).astype(np.float64))
+        )
+        codes = np.reshape(z, [len(z), -1]).astype(np.float64)
+        # Its matrices are thin: several threads wait for each other, and take five times as long.
+        with threadpool_limits(1, "blas"):
+            found = mixture.fit(codes)
         factors = np.linalg.cholesky(found.covariances_) if full else None
         scale = np.einsum("kii->ki", factors) if full else np.sqrt(found.covariances_)
         self.loc.assign(np.reshape(found.means_, self.loc.shape))
