@@ -119,7 +119,7 @@ class MixtureOfNormals(Prior):
         Args:
             z: Codes, `[N, *event]`.
             examples: Unused: components are few, and nothing is held out.
-            iterations: Steps of EM at most; it ends where a step brings less than 0.001 nats a code.
+            iterations: Steps of EM at most; it ends where one brings less than 0.001 nats a code.
             restarts: How often it begins anew, from other means; the best fit is taken.
             seed: Seed of the means that it begins from.
 
