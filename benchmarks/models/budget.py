@@ -44,9 +44,18 @@ OWN: dict[str, Mapping[str, object]] = {
     # A cycle in the middle of which the training would end; a target that would not be reached.
     "annealed_vae": {"annealed_vae.period": 400},
     "disentangled_beta_vae": {"disentangled_beta_vae.steps": 1000},
+    "joint_vae": {"joint_vae.capacity_steps": 1000, "joint_vae.continuous_capacity": 15},
     # 8 decodings of an image in place of 64.
     "miwae": {"miwae.bounds": 2, "samples": 4},
     "piwae": {"piwae.bounds": 2, "samples": 4},
+    # A thousand of the labels: with all of them there is nothing to be found out.
+    "m2": {"labelled": 1000},
+    "m1_m2": {"labelled": 1000},
+    # Numbers of a code: 625 codes, and 256, in place of 5^16 and 2^16.
+    "fsq_vae": {"latent_dim": 4},
+    "lfq_vae": {"latent_dim": 8},
+    # Codes without noise have no prior that they follow: one is fitted to them, for the samples.
+    **dict.fromkeys(("ae", "rae_l2", "rae_gp", "rae_sn"), {"fit_prior": "gaussian_mixture"}),
     # The units of all trunks, in place of tanh, which takes longer to learn.
     "two_layer_vae": {"two_layer_vae.activation": "relu"},
     # The trunk is convolutional in any case: one of few channels, from a grid of 7 on.
@@ -58,7 +67,7 @@ OWN: dict[str, Mapping[str, object]] = {
 }
 
 # Where 500 passes of the decoder for each image take minutes, fewer; the page says so.
-SAMPLES = {"vdvae": 50}
+SAMPLES = {"vdvae": 50, "hvae": 50, "rhvae": 50}
 
 # Recipe -> what pythae calls it. Their figures are means over several seeds, for the spread.
 COMPARED = {

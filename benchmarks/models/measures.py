@@ -69,6 +69,8 @@ def measure(vae: tfvae.VAE, batches: tf.data.Dataset, *, samples: int) -> tuple[
 
     for i, batch in enumerate(batches):
         x, context, *_ = vae.inputs_of(batch)
+        # A label that is a latent variable is left out: p(x), and not p(x, y).
+        context = vae.latents.for_networks(context)
         xs.append(_flat(x))
         seed = (0, i)
         note("log_prob", vae.log_prob, x, samples, seed=seed, context=context)
