@@ -352,4 +352,6 @@ def test_the_axes_name_every_part():
         parts -= {priors.Standardized, priors.UniformDirection}
         parts -= {priors.ExemplarPrior}  # as "vamp"
         parts -= {priors.ProductPrior}  # of the parts above, for a product of posteriors
+        # Of a product of posteriors alone: tests/objectives/test_joint_capacity.py.
+        parts.discard(objectives.JointCapacity)
         assert parts <= here, sorted(part.__name__ for part in parts - here)
