@@ -55,7 +55,7 @@ OWN: dict[str, Mapping[str, object]] = {
     "fsq_vae": {"latent_dim": 4},
     "lfq_vae": {"latent_dim": 8},
     # Codes without noise have no prior that they follow: one is fitted to them, for the samples.
-    **dict.fromkeys(("ae", "rae_l2", "rae_gp", "rae_sn"), {"fit_prior": "gaussian_mixture"}),
+    **{name: {"fit_prior": "gaussian_mixture"} for name in ("ae", "rae_l2", "rae_gp", "rae_sn")},
     # The units of all trunks, in place of tanh, which takes longer to learn.
     "two_layer_vae": {"two_layer_vae.activation": "relu"},
     # The trunk is convolutional in any case: one of few channels, from a grid of 7 on.
