@@ -9,9 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.outside import zero_outside
-from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer
-from tfvae.layers.steps import at_step, count_steps
+from tfvae.layers.relaxed import RelaxedLayer, exact_with_gradient_of
 from tfvae.options.bounds import Positive
 from tfvae.options.keywords import LayerOptions, Unpack
 
@@ -104,7 +102,7 @@ class StraightThroughBernoulli(tfd.Bernoulli):
         noise = tfd.Logistic(tf.zeros_like(self.logits), 1.0).sample(n, seed=seed)
         soft = tf.sigmoid((self.logits + noise) / self.temperature)
         hard = tf.cast(self.logits + noise > 0, soft.dtype)
-        return hard + (soft - tf.stop_gradient(soft))
+        return exact_with_gradient_of(soft, hard)
 
     def _log_prob(self, event):
         # tfp's is x·log π + (1 − x)·log (1 − π) for any x.
@@ -113,7 +111,7 @@ class StraightThroughBernoulli(tfd.Bernoulli):
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class RelaxedBernoulli(DistributionLayer):
+class RelaxedBernoulli(RelaxedLayer):
     """Relaxed Bernoullis: σ((l + L)/τ) with logistic noise L, between 0 and 1.
 
     As τ → 0 the samples become 0 and 1. The density is that of the logistic (l + L)/τ, pushed
@@ -140,8 +138,6 @@ class RelaxedBernoulli(DistributionLayer):
         Jang, Gu, Poole, "Categorical Reparameterization with Gumbel-Softmax", 2017, Section 2.2.
     """
 
-    roles = ("posterior",)
-
     def __init__(
         self,
         event_shape: int | Sequence[int] = (),
@@ -152,28 +148,19 @@ class RelaxedBernoulli(DistributionLayer):
         straight_through: bool = False,
         **kwargs: Unpack[LayerOptions],
     ):
-        super().__init__(event_shape, convert_to_tensor_fn, validate_args, **kwargs)
-        if not (callable(temperature) or temperature > 0):
-            raise UserError(f"temperature takes a number above 0, got {temperature!r}")
-        self.temperature = temperature
-        self.straight_through = straight_through
-        if callable(temperature):
-            count_steps(self)
+        super().__init__(
+            event_shape,
+            convert_to_tensor_fn,
+            validate_args,
+            temperature=temperature,
+            straight_through=straight_through,
+            **kwargs,
+        )
 
-    def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        """Makes the distributions of `[*batch, params_size]` logits."""
-        (logits,) = self.split(params)
-        temperature = tf.cast(at_step(self.temperature, self), logits.dtype)
+    def at_temperature(self, logits: tf.Tensor, temperature: tf.Tensor) -> tfd.Distribution:
+        """Makes the distributions of logits of the event's shape."""
         if not self.straight_through:
             ndims = len(self.event_shape)
             return OpenInterval(logits, temperature, ndims, validate_args=self.validate_args)
         one = StraightThroughBernoulli(logits, temperature, validate_args=self.validate_args)
         return self.independent(one)
-
-    def get_config(self) -> dict:
-        """Configuration for saving."""
-        schedule = self.temperature
-        if callable(schedule):
-            schedule = keras.saving.serialize_keras_object(schedule)
-        own = {"temperature": schedule, "straight_through": self.straight_through}
-        return {**super().get_config(), **own}

@@ -9,10 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distributions.outside import zero_outside
-from tfvae.errors import UserError
-from tfvae.layers.base import DistributionLayer
 from tfvae.layers.exact_one_hot import ExactOneHot
-from tfvae.layers.steps import at_step, count_steps
+from tfvae.layers.relaxed import RelaxedLayer, exact_with_gradient_of
 from tfvae.options.bounds import Positive
 from tfvae.options.keywords import LayerOptions, Unpack
 
@@ -58,7 +56,7 @@ class StraightThroughOneHot(ExactOneHot):
             n, seed=seed
         )
         hard = tf.one_hot(tf.argmax(soft, axis=-1), soft.shape[-1], dtype=soft.dtype)
-        return hard + (soft - tf.stop_gradient(soft))
+        return exact_with_gradient_of(soft, hard)
 
 
 class OpenSimplex(tfd.RelaxedOneHotCategorical):
@@ -105,7 +103,7 @@ class Pieces(tfd.Independent):
 
 
 @keras.saving.register_keras_serializable(package="tfvae")
-class RelaxedOneHotCategorical(DistributionLayer):
+class RelaxedOneHotCategorical(RelaxedLayer):
     """A relaxed categorical: softmax((l + g)/τ) with Gumbel noise g, on the simplex.
 
     As τ → 0 its samples become one-hot. With `straight_through` the distribution is the
@@ -132,7 +130,6 @@ class RelaxedOneHotCategorical(DistributionLayer):
     """
 
     event_argument = "event_size"
-    roles = ("posterior",)
 
     def __init__(
         self,
@@ -144,31 +141,19 @@ class RelaxedOneHotCategorical(DistributionLayer):
         straight_through: bool = False,
         **kwargs: Unpack[LayerOptions],
     ):
-        super().__init__(event_size, convert_to_tensor_fn, validate_args, **kwargs)
-        if not (callable(temperature) or temperature > 0):
-            raise UserError(f"temperature takes a number above 0, got {temperature!r}")
-        self.temperature = temperature
-        self.straight_through = straight_through
-        if callable(temperature):
-            count_steps(self)
+        super().__init__(
+            event_size,
+            convert_to_tensor_fn,
+            validate_args,
+            temperature=temperature,
+            straight_through=straight_through,
+            **kwargs,
+        )
 
-    def make_distribution(self, params: tf.Tensor) -> tfd.Distribution:
-        """Makes the distributions of `[*batch, params_size]` logits."""
-        (logits,) = self.split(params)
-        temperature = tf.cast(at_step(self.temperature, self), logits.dtype)
+    def at_temperature(self, logits: tf.Tensor, temperature: tf.Tensor) -> tfd.Distribution:
+        """Makes the distributions of logits of the event's shape."""
         if self.straight_through:
             one = StraightThroughOneHot(logits, temperature, validate_args=self.validate_args)
             return self.independent(one) if len(self.event_shape) > 1 else one
         one = OpenSimplex(temperature, logits, validate_args=self.validate_args)
         return Pieces(one, len(self.event_shape) - 1) if len(self.event_shape) > 1 else one
-
-    def get_config(self) -> dict:
-        """Configuration for saving."""
-        schedule = self.temperature
-        if callable(schedule):
-            schedule = keras.saving.serialize_keras_object(schedule)
-        return {
-            **super().get_config(),
-            "temperature": schedule,
-            "straight_through": self.straight_through,
-        }
