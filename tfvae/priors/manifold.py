@@ -8,15 +8,15 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfvae.distribute import fold_in
+from tfvae.distributions.unbatched import Unbatched
 from tfvae.errors import NoDensityError
 
-tfb = tfp.bijectors
 tfd = tfp.distributions
 
 __all__ = ["UniformOnManifold"]
 
 
-class UniformOnManifold(tfd.Distribution):
+class UniformOnManifold(Unbatched):
     """p(z) ∝ √det G(z), by Hamiltonian Monte Carlo; batch shape `[]`.
 
     Args:
@@ -39,29 +39,10 @@ class UniformOnManifold(tfd.Distribution):
         parameters = dict(locals())
         self.metric, self.starts, self.step_size = metric, starts, step_size
         self.chain, self.leapfrog = chain, leapfrog
+        shape = starts.shape[1:]
         super().__init__(
-            starts.dtype,
-            tfd.NOT_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name="UniformOnManifold",
+            starts.dtype, shape, parameters, reparameterization=tfd.NOT_REPARAMETERIZED
         )
-
-    def _batch_shape(self):
-        return tf.TensorShape([])
-
-    def _batch_shape_tensor(self):
-        return tf.zeros([0], tf.int32)
-
-    def _event_shape(self):
-        return self.starts.shape[1:]
-
-    def _event_shape_tensor(self):
-        return tf.shape(self.starts)[1:]
-
-    def _default_event_space_bijector(self):
-        return tfb.Identity()
 
     def _log_prob(self, z):
         raise NoDensityError(

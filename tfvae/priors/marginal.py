@@ -11,15 +11,15 @@ import tensorflow_probability as tfp
 from tfvae.distribute import fold_in
 from tfvae.distributions.batch_axes import fold
 from tfvae.distributions.coercible import concrete
+from tfvae.distributions.unbatched import Unbatched
 from tfvae.priors.temperature import tempered
 
-tfb = tfp.bijectors
 tfd = tfp.distributions
 
 __all__ = ["Marginal"]
 
 
-class Marginal(tfd.Distribution):
+class Marginal(Unbatched):
     """p(z) = ∫ p(z|u) N(u; 0, I) du; batch shape `[]`.
 
     Args:
@@ -45,35 +45,13 @@ class Marginal(tfd.Distribution):
     ):
         parameters = dict(locals())
         self.encoder, self.decoder = encoder, decoder
-        self.shape, self.samples, self.seed = tuple(event_shape), samples, seed
+        self.samples, self.seed = samples, seed
         self.temperature = temperature
-        super().__init__(
-            tf.as_dtype(dtype),
-            tfd.FULLY_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name="Marginal",
-        )
+        super().__init__(dtype, event_shape, parameters)
 
     def at_temperature(self, temperature) -> Marginal:
         """The same with draws of less noise, or of more: in u, and in z given u."""
         return Marginal(**{**self.parameters, "temperature": temperature})
-
-    def _batch_shape(self):
-        return tf.TensorShape([])
-
-    def _batch_shape_tensor(self):
-        return tf.zeros([0], tf.int32)
-
-    def _event_shape(self):
-        return tf.TensorShape(self.shape)
-
-    def _event_shape_tensor(self):
-        return tf.constant(self.shape, tf.int32)
-
-    def _default_event_space_bijector(self):
-        return tfb.Identity()
 
     def _log_prob(self, z):
         batch = tf.shape(z)[: z.shape.rank - len(self.shape)]

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-tfb = tfp.bijectors
+from tfvae.distributions.unbatched import Unbatched
+
 tfd = tfp.distributions
 
 __all__ = ["RadialGamma"]
 
 
-class RadialGamma(tfd.Distribution):
+class RadialGamma(Unbatched):
     """z = r u, u uniform on the sphere, r² ~ Gamma(concentration, rate); batch shape `[]`.
 
     Args:
@@ -26,35 +27,12 @@ class RadialGamma(tfd.Distribution):
     def __init__(self, concentration: tf.Tensor, rate: tf.Tensor, event_shape: Sequence[int]):
         parameters = dict(locals())
         self.squared_radius = tfd.Gamma(concentration, rate)
-        self.shape = tuple(event_shape)
-        super().__init__(
-            self.squared_radius.dtype,
-            tfd.FULLY_REPARAMETERIZED,
-            validate_args=False,
-            allow_nan_stats=True,
-            parameters=parameters,
-            name="RadialGamma",
-        )
+        super().__init__(self.squared_radius.dtype, event_shape, parameters)
 
     def at_temperature(self, temperature) -> RadialGamma:
         """The same with all radii times the temperature."""
         gamma = self.squared_radius
         return RadialGamma(gamma.concentration, gamma.rate / temperature**2, self.shape)
-
-    def _batch_shape(self):
-        return tf.TensorShape([])
-
-    def _batch_shape_tensor(self):
-        return tf.zeros([0], tf.int32)
-
-    def _event_shape(self):
-        return tf.TensorShape(self.shape)
-
-    def _event_shape_tensor(self):
-        return tf.constant(self.shape, tf.int32)
-
-    def _default_event_space_bijector(self):
-        return tfb.Identity()
 
     def _log_prob(self, z):
         a, b, half = (
