@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-from tfvae.latents import Hamiltonian, LatentStructure, Riemannian
+from tfvae.latents import Hamiltonian, Riemannian
+from tfvae.latents.refined import Refined
 from tfvae.options.bounds import Count, Depth, Positive, Share
-from tfvae.priors import Prior
 from tfvae.recipes.extending import extends
 from tfvae.recipes.flat import vae
 from tfvae.vae import VAE
@@ -15,13 +15,13 @@ from tfvae.vae import VAE
 __all__ = ["hvae", "rhvae"]
 
 
-def _refined(model: VAE, structure: Callable[[Prior], LatentStructure]) -> VAE:
+def _refined(model: VAE, structure: type[Refined], **numbers) -> VAE:
     """The model of the same parts with a structure that is made of its prior."""
     return VAE(
         model.encoder,
         model.decoder,
         objective=model.objective,
-        latents=structure(model.prior),
+        latents=structure(model.prior, **numbers),
         seed=model.seed,
     )
 
@@ -59,11 +59,13 @@ def hvae(
     model = vae(event_shape, latent_dim, **options)
     return _refined(
         model,
-        lambda prior: Hamiltonian(
-            prior, steps=steps, step_size=step_size, max_step=max_step, tempering=tempering,
-            beta_zero=beta_zero,
-        ),
-    )  # fmt: skip
+        Hamiltonian,
+        steps=steps,
+        step_size=step_size,
+        max_step=max_step,
+        tempering=tempering,
+        beta_zero=beta_zero,
+    )
 
 
 @extends(vae)
@@ -108,9 +110,14 @@ def rhvae(
     model = vae(event_shape, latent_dim, **options)
     return _refined(
         model,
-        lambda prior: Riemannian(
-            prior, centroids=centroids, temperature=temperature, regularization=regularization,
-            iterations=iterations, steps=steps, step_size=step_size, max_step=max_step,
-            tempering=tempering, beta_zero=beta_zero,
-        ),
-    )  # fmt: skip
+        Riemannian,
+        centroids=centroids,
+        temperature=temperature,
+        regularization=regularization,
+        iterations=iterations,
+        steps=steps,
+        step_size=step_size,
+        max_step=max_step,
+        tempering=tempering,
+        beta_zero=beta_zero,
+    )
