@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from tfvae import data, recipes, schedules
 from tfvae.errors import UserError
 from tfvae.options import find
-from tfvae.runs.config import flat, part_of
+from tfvae.runs.config import flat, learns_labels, part_of
 from tfvae.runs.cores import branches_of
 from tfvae.runs.fitted_prior import check_fit
 from tfvae.runs.optimizer import optimizer_of
@@ -40,7 +40,7 @@ def load_data(
     Returns:
         Batches of x, or of (x, label) for a recipe or an objective that takes labels.
     """
-    options.setdefault("labels", is_conditional(config) or _objective_takes_labels(config))
+    options.setdefault("labels", is_conditional(config) or learns_labels(config))
     if options["labels"] and split == config.train_split:
         options.setdefault("labelled", config.labelled)
     likelihood = find("recipe", config.recipe).fixed.get("likelihood", config.likelihood)
@@ -78,12 +78,6 @@ def _conditioner(config: ConfigDict, info: data.DatasetInfo) -> keras.layers.Lay
             f"config.conditioning=labels, and {config.dataset!r} has no labels: leave it out"
         )
     return keras.layers.CategoryEncoding(len(info.classes), output_mode="one_hot")
-
-
-def _objective_takes_labels(config: ConfigDict) -> bool:
-    """Whether the objective has a head that tells the classes."""
-    name = part_of(config, "objective")
-    return name is not None and "classes" in find("objective", name).arguments
 
 
 def _beta(config: ConfigDict) -> float | schedules.Schedule | None:
@@ -136,7 +130,7 @@ def _model_options(config: ConfigDict, info: data.DatasetInfo) -> dict:
             )
         of_data["levels"] = info.levels
     recipe = find("recipe", config.recipe)
-    of_labels = {"classes": len(info.classes or ())} if _objective_takes_labels(config) else {}
+    of_labels = {"classes": len(info.classes or ())} if learns_labels(config) else {}
     network = _changed(config, "network", config.network)
     options = {
         **{name: config[name] for name in of_the_model()},

@@ -21,7 +21,7 @@ from tfvae.runs.schema import (
     of_the_model,
 )
 
-__all__ = ["check_config", "default_config", "flat", "interval", "part_of"]
+__all__ = ["check_config", "default_config", "flat", "interval", "learns_labels", "part_of"]
 
 INTERVAL = re.compile(r"(\d+) *(epoch|step)s?|(\d+)")
 PARTS = ("network", "likelihood", "posterior", "prior", "objective")
@@ -78,6 +78,12 @@ def part_of(config: ConfigDict, axis: str) -> str | None:
     if axis not in find("recipe", config.recipe).arguments:
         return None
     return config[axis] or DEFAULTS[axis]
+
+
+def learns_labels(config: ConfigDict) -> bool:
+    """Whether the objective has a head that tells the classes."""
+    name = part_of(config, "objective")
+    return name is not None and "classes" in find("objective", name).arguments
 
 
 def check_config(config: ConfigDict) -> None:
@@ -247,8 +253,7 @@ def _check_labels(config: ConfigDict) -> None:
             f"config.conditioning=labels: the recipe {config.recipe} takes the labels by itself: "
             "leave it out"
         )
-    objective = config.objective and find("objective", config.objective)
-    learns = bool(objective) and "classes" in objective.arguments
+    learns = learns_labels(config)
     if learns and (told or "classes" in recipe.arguments):
         who = "config.conditioning" if told else f"the recipe {config.recipe}"
         raise UserError(
