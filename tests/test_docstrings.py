@@ -78,6 +78,7 @@ def names():
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
+@pytest.mark.usefixtures("no_tpu")
 def test_an_example_runs_as_printed(name, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     test = EXAMPLES[name]
